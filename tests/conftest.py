@@ -1,0 +1,57 @@
+"""What all tests share: a real Kafka, free ports, and how hard hypothesis tries."""
+
+import os
+from collections.abc import Callable, Iterator
+
+import pytest
+from hypothesis import settings
+
+from tests.kafka.broker import Broker, BrokerError
+from tests.kafka.find import find_broker
+from tests.kafka.ports import free_port
+from tests.kafka.wipe import wipe
+
+# The same examples in every run, so that a failure is the change's and not the dice's;
+# no deadline, because a loaded machine is no bug. `thorough` looks for new ones.
+settings.register_profile("default", derandomize=True, deadline=None)
+settings.register_profile("thorough", max_examples=5_000, deadline=None)
+settings.load_profile(os.environ.get("EV_HYPOTHESIS_PROFILE", "default"))
+
+
+@pytest.fixture(scope="session")
+def kafka() -> Iterator[Broker]:
+    """A broker for the whole session, with what earlier tests left in it."""
+    yield from _running(own=False)
+
+
+@pytest.fixture
+def fresh_kafka(kafka: Broker) -> Broker:
+    """The session's broker, up, without topics of ours and without committed offsets."""
+    kafka.start()
+    wipe(kafka.bootstrap)
+    return kafka
+
+
+@pytest.fixture
+def own_kafka() -> Iterator[Broker]:
+    """An empty broker for this test alone, to be killed, emptied and started again."""
+    yield from _running(own=True)
+
+
+@pytest.fixture
+def free_ports() -> Callable[[int], list[int]]:
+    """Gives that many ports that nobody listens on, below those of outgoing sockets."""
+    return lambda count: [free_port() for _ in range(count)]
+
+
+def _running(*, own: bool) -> Iterator[Broker]:
+    # A missing broker is a failure, never a skip: what was not run was not tested.
+    try:
+        broker = find_broker(own=own)
+    except BrokerError as error:
+        message = str(error)
+    else:
+        with broker:
+            yield broker
+        return
+    pytest.fail(message, pytrace=False)
