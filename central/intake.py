@@ -1,0 +1,195 @@
+"""What central takes from Kafka: the readings and tickets of `ev.charging`, drivers' requests.
+
+A record is said to be done, and its offset may be committed, only after its effect is durable:
+for a reading after the flush that holds it, for a ticket after its transaction, for a request
+after its answer was acknowledged.
+"""
+
+import asyncio
+from collections.abc import Coroutine
+
+import structlog
+
+from central.charging import REQUEST_EXPIRES, Charging
+from central.readings import Readings
+from common.clock import Clock
+from common.codec import decoder, encode
+from common.dispatch import Dispatcher, Peer, refusal
+from common.errors import BadMessage, Reason, Refused, StoreUnavailable
+from common.exchange import stamped
+from common.logs import Wiretap
+from common.messages import ChargeRequest, Message, Role
+from common.protocol import CENTRAL, CHARGING, DRIVER, DRIVER_EVENTS, DRIVER_REQUESTS, MONITOR
+from common.stream import Publisher, Record, Subscription
+
+log = structlog.get_logger()
+
+FLUSH_EVERY = 1.0
+"""Seconds between two flushes of readings to the store."""
+
+TRY_AGAIN = 1.0
+"""Seconds until a batch is tried again that the database did not take."""
+
+REQUESTS_AT_ONCE = 1_000
+"""Requests by Kafka in work at once; further ones wait in Kafka."""
+
+
+class ChargingIntake:
+    """Applies `ev.charging`, in order within each point, each batch as a whole."""
+
+    def __init__(
+        self, subscription: Subscription, dispatcher: Dispatcher, readings: Readings
+    ) -> None:
+        self._subscription = subscription
+        self._dispatcher = dispatcher
+        self._readings = readings
+        self._decoder = decoder(MONITOR, CENTRAL, CHARGING)
+        self._applied: list[Record] = []
+        self._wire = Wiretap()
+
+    async def run(self) -> None:
+        """Apply what comes, for ever."""
+        async for batch in self._subscription:
+            stored = await self._apply(batch)
+            while not stored:
+                await asyncio.sleep(TRY_AGAIN)
+                stored = await self._apply(batch)
+            self._applied += batch
+
+    async def _apply(self, batch: list[Record]) -> bool:
+        """Apply a batch; False if the database did not take it: all of it is to be tried again.
+
+        Trying again is harmless: a reading counts once by its sequence, a ticket by its session.
+        """
+        waiting: list[tuple[Record, Coroutine[object, object, object]]] = []
+        for record in batch:
+            outcome = self._begin(record)
+            if isinstance(outcome, Coroutine):
+                waiting.append((record, outcome))
+        results = await asyncio.gather(*(work for _, work in waiting), return_exceptions=True)
+        stored = True
+        for (record, _), result in zip(waiting, results, strict=True):
+            if isinstance(result, StoreUnavailable):
+                stored = False
+            elif isinstance(result, BaseException):
+                _set_aside(record, result)
+        return stored
+
+    def _begin(self, record: Record) -> object:
+        try:
+            message = self._decoder.decode(record.value)
+            peer = Peer(role=MONITOR, id=record.key, transport=CHARGING.name)
+            if self._wire.on:
+                self._wire.seen("received", message, str(peer))
+            return self._dispatcher.call(message, peer)
+        except Exception as error:
+            _set_aside(record, error)
+            return None
+
+    async def flush_for_ever(self) -> None:
+        """Once a second, make durable what was applied, and commit its offsets."""
+        while True:
+            await asyncio.sleep(FLUSH_EVERY)
+            await self.flush()
+
+    async def flush(self) -> None:
+        """Make durable what was applied, and commit its offsets; try again later if it fails."""
+        applied, self._applied = self._applied, []
+        try:
+            await self._readings.flush(self._subscription, applied)
+        except StoreUnavailable as error:
+            self._applied = applied + self._applied
+            log.warning("readings not stored", why=str(error), records=len(applied))
+
+
+class RequestIntake:
+    """Answers `ev.driver.requests` on `ev.driver.events`, each request in a task of its own."""
+
+    def __init__(
+        self,
+        subscription: Subscription,
+        dispatcher: Dispatcher,
+        charging: Charging,
+        publisher: Publisher,
+        clock: Clock,
+    ) -> None:
+        self._subscription = subscription
+        self._dispatcher = dispatcher
+        self._charging = charging
+        self._publisher = publisher
+        self._clock = clock
+        self._decoder = decoder(DRIVER, CENTRAL, DRIVER_REQUESTS)
+        self._gate = asyncio.Semaphore(REQUESTS_AT_ONCE)
+        self._wire = Wiretap()
+
+    async def run(self) -> None:
+        """Answer what comes, for ever."""
+        async with asyncio.TaskGroup() as tasks:
+            tasks.create_task(self._commit_for_ever())
+            async for batch in self._subscription:
+                for record in batch:
+                    await self._gate.acquire()
+                    tasks.create_task(self._one(record))
+
+    async def _one(self, record: Record) -> None:
+        try:
+            await self._answer(record)
+        except Exception as error:
+            _set_aside(record, error)
+        finally:
+            self._gate.release()
+        self._subscription.done([record])
+
+    async def _answer(self, record: Record) -> None:
+        if record.key is None:
+            raise BadMessage(Reason.INVALID_MESSAGE, "the record has no key")
+        request = self._decoder.decode(record.value)
+        peer = Peer(role=DRIVER, id=record.key, transport=DRIVER_REQUESTS.name)
+        if self._wire.on:
+            self._wire.seen("received", request, str(peer))
+        outcome = self._handle(request, record, peer)
+        answer = await outcome if isinstance(outcome, Coroutine) else outcome
+        if isinstance(answer, Message):
+            whole = stamped(answer, self._clock, answering=request)
+            await self._publish(record.key, whole)
+
+    def _handle(self, request: Message, record: Record, peer: Peer) -> object:
+        age = self._clock.wall() - record.timestamp_ms / 1000
+        if isinstance(request, ChargeRequest) and age > REQUEST_EXPIRES:
+            return self._too_late(request, record.key or "")
+        return self._dispatcher.dispatch(request, peer)
+
+    async def _too_late(self, request: ChargeRequest, driver_id: str) -> Message | None:
+        try:
+            return await self._charging.expired(Role.DRIVER, driver_id, request)
+        except Exception as error:
+            return refusal(request, error)
+
+    async def _publish(self, driver_id: str, answer: Message) -> None:
+        while True:
+            try:
+                done = self._publisher.publish(DRIVER_EVENTS, driver_id, encode(answer))
+                break
+            except Refused:  # full: Kafka is slow; the record is not done until it is answered
+                await asyncio.sleep(TRY_AGAIN)
+        await done
+        if self._wire.on:
+            self._wire.seen("sent", answer, f"driver {driver_id} by {DRIVER_EVENTS}")
+
+    async def _commit_for_ever(self) -> None:
+        while True:
+            await asyncio.sleep(FLUSH_EVERY)
+            await self._subscription.commit()
+
+
+def _set_aside(record: Record, error: BaseException) -> None:
+    """A record that fails by itself: said in the log, and passed over."""
+    log.error(
+        "record not applied",
+        topic=record.topic,
+        partition=record.partition,
+        offset=record.offset,
+        key=record.key,
+        why=str(error) or type(error).__name__,
+        exc_info=None if isinstance(error, BadMessage) else error,
+    )

@@ -1,0 +1,130 @@
+"""What engines tell central by Kafka, through their monitors: readings and tickets."""
+
+import asyncio
+
+import structlog
+from common.stream import Record, Subscription
+
+from central.board import Board
+from central.network import LiveSession, Network
+from central.rules.sessions import counts
+from central.sessions import SessionChanges
+from central.store import Conflict, SaveReading, Store
+from common.dispatch import Peer, handler
+from common.errors import ChargingError
+from common.messages import ChargeCompletion, ChargingData, Severity
+from common.states import SessionEvent, SessionState
+
+log = structlog.get_logger()
+
+
+class Readings:
+    """Handles readings and tickets.
+
+    A reading changes memory at once and the store once a second; `flush` makes both durable before
+    the records they came in are said to be done.
+    """
+
+    def __init__(
+        self, network: Network, store: Store, changes: SessionChanges, board: Board
+    ) -> None:
+        self._network = network
+        self._store = store
+        self._changes = changes
+        self._board = board
+        self._unsaved: dict[str, LiveSession] = {}
+        self._tasks: set[asyncio.Task[None]] = set()
+
+    @handler
+    def reading(self, reading: ChargingData, peer: Peer) -> None:
+        """Take up a reading that is newer than what is known; any other changes nothing."""
+        live = self._network.sessions.get(reading.session_id)
+        if live is None:
+            log.debug("reading of a session that is over")
+            return
+        if not self._agrees(live, reading, peer):
+            return
+        if counts(live.latest, reading):
+            live.energy = reading.energy_consumed_kwh
+            live.rate = reading.charging_rate
+            live.sequence = reading.sequence or live.sequence
+            self._unsaved[reading.session_id] = live
+            self._board.reading(live, reading)
+        if live.session.state is SessionState.AUTHORISED:
+            self._supplying(live)
+
+    def _supplying(self, live: LiveSession) -> None:
+        async def learn() -> None:
+            try:
+                await self._changes.event(live, SessionEvent.SUPPLYING)
+            except ChargingError as error:  # the next reading brings it again
+                log.warning("not taken up yet", why=str(error))
+
+        task = asyncio.ensure_future(learn())
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    @handler
+    async def ticket(self, completion: ChargeCompletion, peer: Peer) -> None:
+        """Commit an engine's last word about a session, once.
+
+        Raises:
+            StoreUnavailable: Nothing was committed; the record is to be handled again.
+        """
+        live = self._network.sessions.get(completion.session_id)
+        if live is None:
+            session = await self._store.session(completion.session_id)
+            live = self._network.sessions.get(completion.session_id)
+            if session is None:
+                self._board.event(
+                    f"a ticket over {completion.energy_consumed_kwh} kWh for an unknown session",
+                    Severity.ALARM,
+                    cp_id=completion.cp_id,
+                    session_id=completion.session_id,
+                )
+                return
+            live = live or self._network.restore(session, answered=True)
+        if not self._agrees(live, completion, peer):
+            return
+        try:
+            await self._changes.ticket(live, completion)
+        except Conflict as error:
+            log.error("ticket not stored", why=str(error), session_id=completion.session_id)
+        finally:
+            self._network.let_go_if_over(live)
+        self._unsaved.pop(completion.session_id, None)
+
+    def _agrees(
+        self, live: LiveSession, message: ChargingData | ChargeCompletion, peer: Peer
+    ) -> bool:
+        """Whether the record's key, the message and the session name the same point."""
+        if message.cp_id == peer.id == live.session.cp_id:
+            return True
+        self._board.event(
+            f"record of {peer.id} about {message.cp_id} for a session at {live.session.cp_id}",
+            Severity.ALARM,
+            cp_id=message.cp_id,
+            session_id=message.session_id,
+        )
+        return False
+
+    async def flush(self, subscription: Subscription, applied: list[Record]) -> None:
+        """Make readings durable, then commit the offsets of the records that were applied.
+
+        Raises:
+            StoreUnavailable: Nothing was written; `applied` is to be flushed again.
+        """
+        unsaved, self._unsaved = self._unsaved, {}
+        try:
+            if unsaved:
+                await self._store.write(
+                    *(
+                        SaveReading(session_id, live.energy, live.rate, live.sequence)
+                        for session_id, live in unsaved.items()
+                    )
+                )
+        except BaseException:
+            self._unsaved = unsaved | self._unsaved
+            raise
+        subscription.done(applied)
+        await subscription.commit()

@@ -1,0 +1,1 @@
+"""What central decides: pure functions and records, without I/O and without waiting."""

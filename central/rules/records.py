@@ -1,0 +1,158 @@
+"""What central remembers: one frozen record for each thing that its store keeps.
+
+Energy, prices and money are integers (`units`); times are Unix seconds, unless a name says
+otherwise. A record is replaced, never changed (`msgspec.structs.replace`).
+"""
+
+from msgspec import Struct
+
+from common.errors import Reason
+from common.messages import Role
+from common.states import EndReason, SessionState
+from common.units import Money, Price, WattHours, Watts
+
+
+class Point(Struct, frozen=True, kw_only=True):
+    """A charge point that has registered at least once.
+
+    Attributes:
+        price: For sessions that begin from now on.
+        stopped: An operator took it out of order; survives everything but a resume.
+        connectors: How many it has, numbered from 1.
+        last_seen: When something last came from its monitor.
+    """
+
+    cp_id: str
+    location: str
+    max_rate: Watts
+    price: Price
+    stopped: bool = False
+    connectors: int = 1
+    last_seen: int = 0
+
+
+class RequestKey(Struct, frozen=True, kw_only=True):
+    """What makes a request the same one: a repeat has the same key.
+
+    Attributes:
+        sender: The driver's, the point's or the operator's id.
+    """
+
+    role: Role
+    sender: str
+    message_id: str
+
+
+class Session(Struct, frozen=True, kw_only=True):
+    """One charge, from its request to its ticket.
+
+    Attributes:
+        price: Stored when it began; its bill is made with this one.
+        target: Energy asked for; None where none was.
+        requested_ms: When it was authorised, in Unix milliseconds: orders a driver's history.
+        started_at: When its supply began, or it was authorised until that is known.
+        energy, rate, sequence: The latest reading; the ticket's energy once there is one.
+        confirmed: Its engine said yes, or was seen to run it.
+        settled: Its engine's last word about it is committed.
+        holds_connector, holds_driver: Nobody else may have them meanwhile.
+        finishing_at: When it began to finish.
+        reason: Why it ended.
+        refusal: Why it failed, where it was refused.
+        cost: The ticket's; None without a ticket.
+        revision: The ticket's; 0 without a ticket.
+        request, digest: The request that began it, and its content's digest; a repeat joins it.
+    """
+
+    session_id: str
+    cp_id: str
+    connector_id: int
+    driver_id: str
+    state: SessionState
+    price: Price
+    currency: str
+    target: WattHours | None
+    requested_ms: int
+    started_at: int
+    ended_at: int | None = None
+    finishing_at: int | None = None
+    energy: WattHours = WattHours(0)
+    rate: Watts = Watts(0)
+    sequence: int = 0
+    confirmed: bool = False
+    settled: bool = False
+    holds_connector: bool = True
+    holds_driver: bool = True
+    reason: EndReason | None = None
+    refusal: Reason | None = None
+    cost: Money | None = None
+    revision: int = 0
+    request: RequestKey
+    digest: str
+    trace_id: str
+
+
+class Ticket(Struct, frozen=True, kw_only=True):
+    """The bill of a session.
+
+    Attributes:
+        cost: `energy` at `price`, rounded half up once.
+        engine_cost: What the engine thought it costs; recorded, not believed.
+        meter_start_wh, meter_stop_wh: The connector's lifetime register.
+        issued_at: When central computed it.
+    """
+
+    session_id: str
+    cp_id: str
+    connector_id: int
+    driver_id: str
+    energy: WattHours
+    price: Price
+    cost: Money
+    currency: str
+    reason: EndReason | None
+    started_at: int
+    ended_at: int
+    meter_start_wh: int | None
+    meter_stop_wh: int | None
+    engine_cost: Money
+    estimated: bool
+    revision: int
+    issued_at: int
+
+
+class RememberedAnswer(Struct, frozen=True, kw_only=True):
+    """The answer that every repeat of a request gets, for 24 h.
+
+    Attributes:
+        digest: Of the request's content: the same key with another one is refused.
+        answer: The answer as JSON.
+    """
+
+    key: RequestKey
+    digest: str
+    answer: bytes
+    answered_at: int
+
+
+class StopIntent(Struct, frozen=True, kw_only=True):
+    """A session that its engine must end, told at every registration until it is confirmed."""
+
+    session_id: str
+    cp_id: str
+    connector_id: int
+    reason: EndReason
+    since: int
+
+
+class OutboxEntry(Struct, frozen=True, kw_only=True):
+    """What must be told once by Kafka: written with its cause, deleted when acknowledged.
+
+    Attributes:
+        number: Its place in the order of publishing; ever growing.
+        value: The message as JSON, except for its epoch, which is added when it is sent.
+    """
+
+    number: int
+    topic: str
+    key: str
+    value: bytes

@@ -1,0 +1,178 @@
+"""How a session changes: one change at a time, committed before anybody is told of it.
+
+`SessionChanges.apply` is the only place where a session is written after its start. It takes the
+session's lock, lets a pure rule say what the session becomes, commits that with its ticket, its
+entries to the driver and the answer that may depend on it, and only then changes memory.
+"""
+
+from collections.abc import Callable, Iterable
+
+import structlog
+from msgspec.structs import replace
+
+from central.answers import Answers, remembering
+from central.board import Board
+from central.network import LiveSession, Network
+from central.outbox import Outbox
+from central.rules.billing import closed
+from central.rules.records import Session, StopIntent, Ticket
+from central.rules.rows import sentence, start_answer, status_update, ticket_message
+from central.rules.sessions import confirmed, moved
+from central.store import (
+    AddTicket,
+    Change,
+    DropStopIntent,
+    SaveSession,
+    SaveStopIntent,
+    Store,
+)
+from common.messages import ChargeCompletion, Message, Severity
+from common.states import SessionEvent, SessionState
+
+log = structlog.get_logger()
+
+Rule = Callable[[Session], Session]
+Also = Callable[[Session], Iterable[Change]]
+
+
+def _nothing(_: Session) -> Iterable[Change]:
+    return ()
+
+
+class SessionChanges:
+    """Commits what happens to sessions, then tells those whom it concerns."""
+
+    def __init__(
+        self, network: Network, store: Store, outbox: Outbox, answers: Answers, board: Board
+    ) -> None:
+        self._network = network
+        self._store = store
+        self._outbox = outbox
+        self._answers = answers
+        self._board = board
+        self.intents: dict[str, StopIntent] = {}
+
+    async def write(self, *changes: Change) -> None:
+        """Commit these, then publish and remember what among them is to be.
+
+        Raises:
+            StoreUnavailable, Conflict: Nothing of it was committed.
+        """
+        await self._store.write(*changes)
+        for change in changes:
+            if isinstance(change, SaveStopIntent):
+                self.intents[change.intent.session_id] = change.intent
+            elif isinstance(change, DropStopIntent):
+                self.intents.pop(change.session_id, None)
+        self._outbox.committed(changes)
+        self._answers.committed(changes)
+
+    async def apply(self, live: LiveSession, rule: Rule, also: Also = _nothing) -> Session:
+        """Commit what `rule` makes of the session, and return it.
+
+        Args:
+            rule: The session as it is to be; the same object where nothing changes.
+            also: What is to be committed with it, given what the session becomes.
+
+        Raises:
+            StoreUnavailable, Conflict: Nothing was committed; the session is as it was.
+        """
+        async with live.lock:
+            before = live.latest
+            after = rule(before)
+            changes: list[Change] = list(also(after))
+            if after is not before:
+                changes += [SaveSession(after), *self._to_driver(before, after)]
+                changes += self._answer_if_decided(live, after)
+            if changes:
+                await self.write(*changes)
+            if after is not before:
+                self._committed(live, before, after)
+            return after
+
+    async def event(self, live: LiveSession, event: SessionEvent) -> None:
+        """Commit a step that something learned about the session makes it take."""
+        now = int(self._network.clock.wall())
+        await self.apply(live, lambda session: moved(session, event, now))
+
+    async def confirm(self, live: LiveSession) -> None:
+        """Its engine was seen to have it."""
+        await self.apply(live, confirmed)
+
+    async def ticket(self, live: LiveSession, completion: ChargeCompletion) -> None:
+        """Commit the engine's last word; a repeat of it changes nothing."""
+        async with live.lock:
+            before = live.latest
+            if before.revision:
+                self._compare(before, completion)
+                return
+            now = int(self._network.clock.wall())
+            after, ticket = closed(before, completion, live.stop_reason, now)
+            if after == before:
+                return
+            changes: list[Change] = [SaveSession(after)]
+            if ticket is not None:
+                changes.append(AddTicket(ticket))
+            if after.session_id in self.intents:
+                changes.append(DropStopIntent(after.session_id))
+            changes += self._to_driver(before, after, ticket)
+            changes += self._answer_if_decided(live, after)
+            await self.write(*changes)
+            self._committed(live, before, after)
+
+    def _compare(self, session: Session, completion: ChargeCompletion) -> None:
+        """A completion for a session that has its ticket: the same one again, or an alarm."""
+        if completion.energy_consumed_kwh != session.energy:
+            self._board.event(
+                f"a second, different ticket: {completion.energy_consumed_kwh} kWh, "
+                f"billed are {session.energy} kWh",
+                Severity.ALARM,
+                cp_id=session.cp_id,
+                session_id=session.session_id,
+                driver_id=session.driver_id,
+            )
+
+    # -- What goes with a change --
+
+    def _to_driver(
+        self, before: Session, after: Session, ticket: Ticket | None = None
+    ) -> list[Change]:
+        messages: list[Message] = []
+        if after.state is not before.state:
+            messages.append(status_update(after))
+        if ticket is not None:
+            messages.append(ticket_message(ticket, after.trace_id))
+        return [self._outbox.entry(after.driver_id, message) for message in messages]
+
+    def _answer_if_decided(self, live: LiveSession, after: Session) -> list[Change]:
+        """The answer to a request that nobody is answering: central died, or could not store."""
+        undecided = after.state is SessionState.AUTHORISED and not after.confirmed
+        if live.answered or undecided:
+            return []
+        now = int(self._network.clock.wall())
+        whole = replace(
+            start_answer(after),
+            message_id=after.request.message_id,
+            trace_id=after.trace_id,
+            timestamp=now,
+        )
+        return [remembering(after.request, after.digest, whole, now)]
+
+    def _committed(self, live: LiveSession, before: Session, after: Session) -> None:
+        undecided = after.state is SessionState.AUTHORISED and not after.confirmed
+        if not undecided:
+            live.answered = True
+            live.decided.set()
+        self._network.put_session(live, after)
+        self._board.changed(after.cp_id)
+        if after.state is before.state:
+            return
+        if after.state in (SessionState.COMPLETED, SessionState.FAILED):
+            self._board.over(live)
+        self._board.event(
+            sentence(after),
+            cp_id=after.cp_id,
+            session_id=after.session_id,
+            driver_id=after.driver_id,
+            trace_id=after.trace_id,
+        )

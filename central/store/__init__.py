@@ -1,0 +1,45 @@
+"""Central's durable store: what was acknowledged is in here, and survives everything.
+
+In reading order: `schema` the tables · `changes` what can be committed · `rows` records to rows
+and back · `statements` changes to SQL · `writer` group commit · `queries` what can be asked ·
+`reader` asks it · `gatherer` the threads that both run in · `store` all of it, as central uses
+it · `database` opening it by URL · `migrate` and `migrations` the schema's history · `sqlite` all
+that only SQLite needs.
+"""
+
+from central.store.changes import (
+    AddTicket,
+    AddToOutbox,
+    Change,
+    Conflict,
+    DropFromOutbox,
+    DropStopIntent,
+    ForgetAnswers,
+    NoteCluster,
+    Remember,
+    SavePoint,
+    SaveReading,
+    SaveSession,
+    SaveStopIntent,
+)
+from central.store.queries import Snapshot, cursor_of
+from central.store.store import Store
+
+__all__ = [
+    "AddTicket",
+    "AddToOutbox",
+    "Change",
+    "Conflict",
+    "DropFromOutbox",
+    "DropStopIntent",
+    "ForgetAnswers",
+    "NoteCluster",
+    "Remember",
+    "SavePoint",
+    "SaveReading",
+    "SaveSession",
+    "SaveStopIntent",
+    "Snapshot",
+    "Store",
+    "cursor_of",
+]

@@ -1,0 +1,116 @@
+"""What a caller may want committed: one frozen struct for each kind of change."""
+
+from msgspec import Struct
+
+from central.rules.records import OutboxEntry, Point, RememberedAnswer, Session, StopIntent, Ticket
+from common.errors import ChargingError
+from common.units import WattHours, Watts
+
+FORGOTTEN_AT_ONCE = 5_000
+"""The most answers that one change forgets: some 20 ms, and as many as may come in a second."""
+
+
+class Conflict(ChargingError):
+    """The change itself breaks a rule of the schema; nothing that came with it was written."""
+
+    def __init__(self, rule: str) -> None:
+        super().__init__(rule)
+        self.rule = rule
+
+    def __str__(self) -> str:
+        return f"the database refuses this change: {self.rule}"
+
+
+class SavePoint(Struct, frozen=True):
+    """The point is like this now, whether it was known or not."""
+
+    point: Point
+
+
+class SaveSession(Struct, frozen=True):
+    """The session is like this now, whether it was known or not.
+
+    What it began with stays as it was first stored: point, connector, driver, price, currency,
+    target, `requested_ms`, request, digest and trace.
+    """
+
+    session: Session
+
+
+class SaveReading(Struct, frozen=True):
+    """A later reading of a session.
+
+    It changes nothing where the session holds a later one, has a ticket, or is unknown.
+    """
+
+    session_id: str
+    energy: WattHours
+    rate: Watts
+    sequence: int
+
+
+class AddTicket(Struct, frozen=True):
+    """The bill of a session that is stored, or is in the same write. A second is a `Conflict`."""
+
+    ticket: Ticket
+
+
+class Remember(Struct, frozen=True):
+    """The answer to a request. A second answer to the same request is a `Conflict`."""
+
+    answer: RememberedAnswer
+
+
+class ForgetAnswers(Struct, frozen=True):
+    """Answers given before this time, in Unix seconds, are needed no more.
+
+    The oldest `FORGOTTEN_AT_ONCE` of them go, so that nobody's commit waits long for it; to be
+    repeated every second or so.
+    """
+
+    before: int
+
+
+class SaveStopIntent(Struct, frozen=True):
+    """This session's engine must be told to end it."""
+
+    intent: StopIntent
+
+
+class DropStopIntent(Struct, frozen=True):
+    """The session need not be stopped any more; nothing happens where there was no intent."""
+
+    session_id: str
+
+
+class AddToOutbox(Struct, frozen=True):
+    """This must be published. A second entry with the same number is a `Conflict`."""
+
+    entry: OutboxEntry
+
+
+class DropFromOutbox(Struct, frozen=True):
+    """This was published and acknowledged; nothing happens where it is gone already."""
+
+    number: int
+
+
+class NoteCluster(Struct, frozen=True):
+    """The Kafka cluster that was reached; replaces the one noted before."""
+
+    cluster_id: str
+
+
+Change = (
+    SavePoint
+    | SaveSession
+    | SaveReading
+    | AddTicket
+    | Remember
+    | ForgetAnswers
+    | SaveStopIntent
+    | DropStopIntent
+    | AddToOutbox
+    | DropFromOutbox
+    | NoteCluster
+)

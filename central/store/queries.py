@@ -1,0 +1,172 @@
+"""Every statement that reads. By primary key or by an index, and bounded; only `snapshot` is long.
+
+Each function reads from a connection that it is given; `reader` runs them.
+"""
+
+import re
+from collections.abc import Sequence
+
+from msgspec import Struct
+from sqlalchemy import Connection, bindparam, func, select, tuple_
+
+from central.rules.records import (
+    OutboxEntry,
+    Point,
+    RememberedAnswer,
+    RequestKey,
+    Session,
+    StopIntent,
+    Ticket,
+)
+from central.store import rows
+from central.store.schema import answers, cluster, outbox, points, sessions, stop_intents, tickets
+from common.units import MAX_ROWS
+
+OUTBOX_AT_ONCE = 10_000
+"""The most outbox entries that are read in one go."""
+
+ANSWERS_AT_ONCE = 100_000
+"""The most remembered answers that a start takes into memory, the latest ones."""
+
+_IDS_AT_ONCE = 500
+"""The most ids in one statement: each is a value, and drivers limit those."""
+
+
+class Snapshot(Struct, frozen=True, kw_only=True):
+    """What central keeps in memory, as it was stored at one moment.
+
+    Attributes:
+        points: All of them, by id.
+        sessions: Those of which something is still to come: not ended, not settled, or holding
+            a connector or a driver; oldest first.
+        stop_intents: All of them, oldest first.
+        answers: The latest remembered ones, oldest first.
+        answers_complete: These are all of them.
+        outbox: The first entries by number, `OUTBOX_AT_ONCE` at most; `Store.outbox` has the rest.
+        highest_outbox: The highest number in the outbox; 0 if it is empty.
+        cluster_id: The Kafka cluster that was reached last; None if none ever was.
+    """
+
+    points: tuple[Point, ...]
+    sessions: tuple[Session, ...]
+    stop_intents: tuple[StopIntent, ...]
+    answers: tuple[RememberedAnswer, ...]
+    answers_complete: bool
+    outbox: tuple[OutboxEntry, ...]
+    highest_outbox: int
+    cluster_id: str | None
+
+
+_POINTS = select(points).order_by(points.c.cp_id)
+_OPEN_SESSIONS = (
+    select(sessions).where(sessions.c.open).order_by(sessions.c.requested_ms, sessions.c.session_id)
+)
+_STOP_INTENTS = select(stop_intents).order_by(stop_intents.c.since, stop_intents.c.session_id)
+_LATEST_ANSWERS = select(answers).order_by(answers.c.answered_at.desc()).limit(bindparam("limit"))
+_HIGHEST_OUTBOX = select(func.coalesce(func.max(outbox.c.number), 0))
+_CLUSTER = select(cluster.c.cluster_id)
+_OUTBOX = (
+    select(outbox)
+    .where(outbox.c.number > bindparam("after"))
+    .order_by(outbox.c.number)
+    .limit(bindparam("limit"))
+)
+_SESSIONS = select(sessions).where(sessions.c.session_id.in_(bindparam("ids", expanding=True)))
+_TICKET = select(tickets).where(tickets.c.session_id == bindparam("session_id"))
+_ANSWER = select(answers).where(
+    answers.c.role == bindparam("role"),
+    answers.c.sender == bindparam("sender"),
+    answers.c.message_id == bindparam("message_id"),
+)
+_NEWEST = (
+    select(sessions)
+    .where(sessions.c.driver_id == bindparam("driver_id"))
+    .order_by(sessions.c.requested_ms.desc(), sessions.c.session_id.desc())
+    .limit(bindparam("limit"))
+)
+_OLDER = _NEWEST.where(
+    tuple_(sessions.c.requested_ms, sessions.c.session_id)
+    < tuple_(bindparam("requested_ms"), bindparam("session_id"))
+)
+_CURSOR = re.compile(r"([0-9]{1,18})/(.{1,64})", re.DOTALL)
+
+
+def snapshot(connection: Connection) -> Snapshot:
+    """All that central needs at its start; the connection's transaction makes it one moment."""
+    # One more than is taken tells whether there are more.
+    latest = list(connection.execute(_LATEST_ANSWERS, {"limit": ANSWERS_AT_ONCE + 1}))
+    return Snapshot(
+        points=tuple(map(rows.point_from, connection.execute(_POINTS))),
+        sessions=tuple(map(rows.session_from, connection.execute(_OPEN_SESSIONS))),
+        stop_intents=tuple(map(rows.intent_from, connection.execute(_STOP_INTENTS))),
+        answers=tuple(map(rows.answer_from, reversed(latest[:ANSWERS_AT_ONCE]))),
+        answers_complete=len(latest) <= ANSWERS_AT_ONCE,
+        outbox=tuple(outbox_page(connection, 0, OUTBOX_AT_ONCE)),
+        highest_outbox=connection.execute(_HIGHEST_OUTBOX).scalar_one(),
+        cluster_id=connection.execute(_CLUSTER).scalar(),
+    )
+
+
+def answer(connection: Connection, key: RequestKey) -> RememberedAnswer | None:
+    """The answer that was given to this request, while it is remembered."""
+    role, sender, message_id = rows.key_row(key)
+    values = {"role": role, "sender": sender, "message_id": message_id}
+    row = connection.execute(_ANSWER, values).one_or_none()
+    return None if row is None else rows.answer_from(row)
+
+
+def sessions_of(connection: Connection, ids: Sequence[str]) -> dict[str, Session]:
+    """Those of these sessions that are stored."""
+    found: dict[str, Session] = {}
+    for start in range(0, len(ids), _IDS_AT_ONCE):
+        some = list(ids[start : start + _IDS_AT_ONCE])
+        for row in connection.execute(_SESSIONS, {"ids": some}):
+            session = rows.session_from(row)
+            found[session.session_id] = session
+    return found
+
+
+def ticket(connection: Connection, session_id: str) -> Ticket | None:
+    """The session's bill, once there is one."""
+    row = connection.execute(_TICKET, {"session_id": session_id}).one_or_none()
+    return None if row is None else rows.ticket_from(row)
+
+
+def outbox_page(connection: Connection, after: int, limit: int) -> list[OutboxEntry]:
+    """The entries that follow this number, in order."""
+    values = {"after": after, "limit": min(limit, OUTBOX_AT_ONCE)}
+    return [rows.outbox_from(row) for row in connection.execute(_OUTBOX, values)]
+
+
+def driver_history(
+    connection: Connection, driver_id: str, after: tuple[int, str] | None, limit: int
+) -> tuple[list[Session], str | None]:
+    """A page of a driver's sessions, newest first, and the cursor of the next one."""
+    limit = min(limit, MAX_ROWS)
+    values: dict[str, str | int] = {"driver_id": driver_id, "limit": limit + 1}
+    statement = _NEWEST
+    if after is not None:
+        statement = _OLDER
+        values["requested_ms"], values["session_id"] = after
+    # One more than asked for tells whether there is a next page.
+    found = [rows.session_from(row) for row in connection.execute(statement, values)]
+    page = found[:limit]
+    more = len(found) > limit and page
+    return page, cursor_of(page[-1]) if more else None
+
+
+def cursor_of(session: Session) -> str:
+    """Where the page behind this session of a driver's history begins."""
+    return f"{session.requested_ms}/{session.session_id}"
+
+
+def place_of(cursor: str) -> tuple[int, str]:
+    """Where a page begins.
+
+    Raises:
+        ValueError: It is no cursor of ours.
+    """
+    match = _CURSOR.fullmatch(cursor)
+    if match is None:
+        raise ValueError(f"no cursor of this list: {cursor!r}")
+    return int(match[1]), match[2]

@@ -1,0 +1,272 @@
+"""Records to rows and back: the only place that knows the order of a table's columns.
+
+A row has the columns of `schema` in their order. Its values are the driver's own types: a
+`Quantity` is a plain int there, an enum a plain str.
+"""
+
+from collections.abc import Sequence
+from typing import Any
+
+from central.rules.records import (
+    OutboxEntry,
+    Point,
+    RememberedAnswer,
+    RequestKey,
+    Session,
+    StopIntent,
+    Ticket,
+)
+from common.errors import Reason
+from common.messages import Role
+from common.states import EndReason, SessionState
+from common.units import Money, Price, WattHours, Watts
+
+Value = str | int | bytes | None
+Row = tuple[Value, ...]
+Stored = Sequence[Any]
+"""A row as the driver gives it: the edge where types begin."""
+
+
+def point_row(point: Point) -> Row:
+    return (
+        point.cp_id,
+        point.location,
+        int(point.max_rate),
+        int(point.price),
+        point.stopped,
+        point.connectors,
+        point.last_seen,
+    )
+
+
+def point_from(row: Stored) -> Point:
+    cp_id, location, max_rate, price, stopped, connectors, last_seen = row
+    return Point(
+        cp_id=cp_id,
+        location=location,
+        max_rate=Watts(max_rate),
+        price=Price(price),
+        stopped=bool(stopped),
+        connectors=connectors,
+        last_seen=last_seen,
+    )
+
+
+def is_open(session: Session) -> bool:
+    """Whether central still has something to do with the session after a restart."""
+    return (
+        not session.settled
+        or session.holds_connector
+        or session.holds_driver
+        or session.state not in (SessionState.COMPLETED, SessionState.FAILED)
+    )
+
+
+def session_row(session: Session) -> Row:
+    target, cost = session.target, session.cost
+    reason, refusal = session.reason, session.refusal
+    request = session.request
+    return (
+        session.session_id,
+        session.cp_id,
+        session.connector_id,
+        session.driver_id,
+        session.state.value,
+        int(session.price),
+        session.currency,
+        None if target is None else int(target),
+        session.requested_ms,
+        session.started_at,
+        session.ended_at,
+        session.finishing_at,
+        int(session.energy),
+        int(session.rate),
+        session.sequence,
+        session.confirmed,
+        session.settled,
+        f"{session.cp_id}/{session.connector_id}" if session.holds_connector else None,
+        session.driver_id if session.holds_driver else None,
+        None if reason is None else reason.value,
+        None if refusal is None else refusal.value,
+        None if cost is None else int(cost),
+        session.revision,
+        request.role.value,
+        request.sender,
+        request.message_id,
+        session.digest,
+        session.trace_id,
+        is_open(session),
+    )
+
+
+def session_from(row: Stored) -> Session:
+    (
+        session_id,
+        cp_id,
+        connector_id,
+        driver_id,
+        state,
+        price,
+        currency,
+        target,
+        requested_ms,
+        started_at,
+        ended_at,
+        finishing_at,
+        energy,
+        rate,
+        sequence,
+        confirmed,
+        settled,
+        holds_connector,
+        holds_driver,
+        reason,
+        refusal,
+        cost,
+        revision,
+        role,
+        sender,
+        message_id,
+        digest,
+        trace_id,
+        _open,
+    ) = row
+    return Session(
+        session_id=session_id,
+        cp_id=cp_id,
+        connector_id=connector_id,
+        driver_id=driver_id,
+        state=SessionState(state),
+        price=Price(price),
+        currency=currency,
+        target=None if target is None else WattHours(target),
+        requested_ms=requested_ms,
+        started_at=started_at,
+        ended_at=ended_at,
+        finishing_at=finishing_at,
+        energy=WattHours(energy),
+        rate=Watts(rate),
+        sequence=sequence,
+        confirmed=bool(confirmed),
+        settled=bool(settled),
+        holds_connector=holds_connector is not None,
+        holds_driver=holds_driver is not None,
+        reason=None if reason is None else EndReason(reason),
+        refusal=None if refusal is None else Reason(refusal),
+        cost=None if cost is None else Money(cost),
+        revision=revision,
+        request=RequestKey(role=Role(role), sender=sender, message_id=message_id),
+        digest=digest,
+        trace_id=trace_id,
+    )
+
+
+def ticket_row(ticket: Ticket) -> Row:
+    return (
+        ticket.session_id,
+        ticket.cp_id,
+        ticket.connector_id,
+        ticket.driver_id,
+        int(ticket.energy),
+        int(ticket.price),
+        int(ticket.cost),
+        ticket.currency,
+        None if ticket.reason is None else ticket.reason.value,
+        ticket.started_at,
+        ticket.ended_at,
+        ticket.meter_start_wh,
+        ticket.meter_stop_wh,
+        int(ticket.engine_cost),
+        ticket.estimated,
+        ticket.revision,
+        ticket.issued_at,
+    )
+
+
+def ticket_from(row: Stored) -> Ticket:
+    (
+        session_id,
+        cp_id,
+        connector_id,
+        driver_id,
+        energy,
+        price,
+        cost,
+        currency,
+        reason,
+        started_at,
+        ended_at,
+        meter_start_wh,
+        meter_stop_wh,
+        engine_cost,
+        estimated,
+        revision,
+        issued_at,
+    ) = row
+    return Ticket(
+        session_id=session_id,
+        cp_id=cp_id,
+        connector_id=connector_id,
+        driver_id=driver_id,
+        energy=WattHours(energy),
+        price=Price(price),
+        cost=Money(cost),
+        currency=currency,
+        reason=None if reason is None else EndReason(reason),
+        started_at=started_at,
+        ended_at=ended_at,
+        meter_start_wh=meter_start_wh,
+        meter_stop_wh=meter_stop_wh,
+        engine_cost=Money(engine_cost),
+        estimated=bool(estimated),
+        revision=revision,
+        issued_at=issued_at,
+    )
+
+
+def key_row(key: RequestKey) -> Row:
+    return (key.role.value, key.sender, key.message_id)
+
+
+def answer_row(answer: RememberedAnswer) -> Row:
+    return (*key_row(answer.key), answer.digest, answer.answer, answer.answered_at)
+
+
+def answer_from(row: Stored) -> RememberedAnswer:
+    role, sender, message_id, digest, answer, answered_at = row
+    return RememberedAnswer(
+        key=RequestKey(role=Role(role), sender=sender, message_id=message_id),
+        digest=digest,
+        answer=bytes(answer),
+        answered_at=answered_at,
+    )
+
+
+def intent_row(intent: StopIntent) -> Row:
+    return (
+        intent.session_id,
+        intent.cp_id,
+        intent.connector_id,
+        intent.reason.value,
+        intent.since,
+    )
+
+
+def intent_from(row: Stored) -> StopIntent:
+    session_id, cp_id, connector_id, reason, since = row
+    return StopIntent(
+        session_id=session_id,
+        cp_id=cp_id,
+        connector_id=connector_id,
+        reason=EndReason(reason),
+        since=since,
+    )
+
+
+def outbox_row(entry: OutboxEntry) -> Row:
+    return (entry.number, entry.topic, entry.key, entry.value)
+
+
+def outbox_from(row: Stored) -> OutboxEntry:
+    number, topic, key, value = row
+    return OutboxEntry(number=number, topic=topic, key=key, value=bytes(value))

@@ -1,0 +1,176 @@
+"""Every statement that writes: compiled once for a dialect, then run with plain tuples.
+
+SQLAlchemy builds and compiles the SQL; running its text with tuples (`exec_driver_sql`) leaves
+out what it would do for every row again, which costs more than the insert itself.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import assert_never
+
+from sqlalchemy import Dialect, Table, bindparam, delete, literal_column, select, tuple_, update
+from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.sql.compiler import SQLCompiler
+from sqlalchemy.sql.expression import ClauseElement
+
+from central.store import rows, schema
+from central.store.changes import (
+    FORGOTTEN_AT_ONCE,
+    AddTicket,
+    AddToOutbox,
+    Change,
+    DropFromOutbox,
+    DropStopIntent,
+    ForgetAnswers,
+    NoteCluster,
+    Remember,
+    SavePoint,
+    SaveReading,
+    SaveSession,
+    SaveStopIntent,
+)
+
+LANES = (
+    schema.points,
+    schema.sessions,
+    schema.tickets,
+    schema.answers,
+    schema.stop_intents,
+    schema.outbox,
+    schema.cluster,
+)
+"""The tables that changes write to, what others refer to first."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Statement:
+    """A writing statement.
+
+    Attributes:
+        lane: Its table's place in `LANES`.
+        text: The SQL, with the driver's marks for values by position.
+    """
+
+    lane: int
+    text: str
+
+
+Step = tuple[Statement, rows.Row]
+"""A statement and the values for it."""
+
+
+class Statements:
+    """The writing statements of one dialect, whose `paramstyle` is by position."""
+
+    def __init__(self, dialect: Dialect) -> None:
+        assert dialect.positional
+        self._dialect = dialect
+        # The lock keeps the epoch from being raised between this check and our commit; SQLite
+        # has no such clause and needs none, because only one may write at a time there.
+        self.epoch = self._text(select(schema.lease.c.epoch).with_for_update(read=True), [])
+        self._save_point = self._upsert(schema.points)
+        self._save_session = self._upsert(schema.sessions)
+        self._save_reading = self._reading()
+        self._add_ticket = self._insert(schema.tickets)
+        self._remember = self._insert(schema.answers)
+        self._forget = self._forgetting()
+        self._save_intent = self._upsert(schema.stop_intents)
+        self._drop_intent = self._delete(schema.stop_intents)
+        self._add_to_outbox = self._insert(schema.outbox)
+        self._drop_from_outbox = self._delete(schema.outbox)
+        self._note_cluster = self._upsert(schema.cluster)
+
+    def prepare(self, change: Change) -> Step:
+        """The statement that makes this change, and its values."""
+        match change:
+            case SaveSession(session):
+                return self._save_session, rows.session_row(session)
+            case SaveReading(session_id, energy, rate, sequence):
+                values = (int(energy), int(rate), sequence, session_id, sequence)
+                return self._save_reading, values
+            case AddToOutbox(entry):
+                return self._add_to_outbox, rows.outbox_row(entry)
+            case DropFromOutbox(number):
+                return self._drop_from_outbox, (number,)
+            case Remember(answer):
+                return self._remember, rows.answer_row(answer)
+            case AddTicket(ticket):
+                return self._add_ticket, rows.ticket_row(ticket)
+            case SavePoint(point):
+                return self._save_point, rows.point_row(point)
+            case SaveStopIntent(intent):
+                return self._save_intent, rows.intent_row(intent)
+            case DropStopIntent(session_id):
+                return self._drop_intent, (session_id,)
+            case ForgetAnswers(before):
+                return self._forget, (before,)
+            case NoteCluster(cluster_id):
+                return self._note_cluster, (1, cluster_id)
+            case _:
+                assert_never(change)
+
+    def _reading(self) -> Statement:
+        table = schema.sessions
+        return self._statement(
+            table,
+            update(table)
+            .values(
+                energy=bindparam("new_energy"),
+                rate=bindparam("new_rate"),
+                sequence=bindparam("new_sequence"),
+            )
+            .where(
+                table.c.session_id == bindparam("of_session"),
+                table.c.sequence < bindparam("after_sequence"),
+                table.c.revision == literal_column("0"),
+            ),
+            ["new_energy", "new_rate", "new_sequence", "of_session", "after_sequence"],
+        )
+
+    def _forgetting(self) -> Statement:
+        table = schema.answers
+        keys = list(table.primary_key.columns)
+        oldest = (
+            select(*keys)
+            .where(table.c.answered_at < bindparam("before"))
+            .order_by(table.c.answered_at)
+            .limit(literal_column(str(FORGOTTEN_AT_ONCE)))
+            .offset(literal_column("0"))  # for SQLite one is added as a value otherwise
+        )
+        return self._statement(table, delete(table).where(tuple_(*keys).in_(oldest)), ["before"])
+
+    def _insert(self, table: Table) -> Statement:
+        return self._statement(table, insert(self._dialect, table), table.columns.keys())
+
+    def _upsert(self, table: Table) -> Statement:
+        statement = insert(self._dialect, table)
+        upsert = statement.on_conflict_do_update(
+            index_elements=list(table.primary_key.columns),
+            set_={
+                column.name: statement.excluded[column.name]
+                for column in table.columns
+                if not column.primary_key and column.info != schema.FIXED
+            },
+        )
+        return self._statement(table, upsert, table.columns.keys())
+
+    def _delete(self, table: Table) -> Statement:
+        (key,) = table.primary_key.columns
+        return self._statement(table, delete(table).where(key == bindparam("gone")), ["gone"])
+
+    def _statement(
+        self, table: Table, statement: ClauseElement, values: Sequence[str]
+    ) -> Statement:
+        return Statement(LANES.index(table), self._text(statement, values))
+
+    def _text(self, statement: ClauseElement, values: Sequence[str]) -> str:
+        """The SQL, which takes these values in this order: what `prepare` and `rows` rely on."""
+        compiled = statement.compile(dialect=self._dialect)
+        assert isinstance(compiled, SQLCompiler)
+        assert list(compiled.positiontup or ()) == list(values)
+        return compiled.string
+
+
+def insert(dialect: Dialect, table: Table) -> sqlite.Insert | postgresql.Insert:
+    """An insert that may be made an upsert; both dialects have the same, in two classes."""
+    return postgresql.insert(table) if dialect.name == "postgresql" else sqlite.insert(table)

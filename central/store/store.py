@@ -1,0 +1,173 @@
+"""The store as the rest of central sees it: changes in, records out, nothing blocking."""
+
+import asyncio
+from collections.abc import Callable, Collection
+from contextlib import suppress
+from functools import partial
+from typing import Any, Self, TypeVar, cast
+
+from sqlalchemy import Connection
+from sqlalchemy.exc import DBAPIError
+
+from central.rules.records import OutboxEntry, RememberedAnswer, RequestKey, Session, Ticket
+from central.store import queries
+from central.store.changes import Change
+from central.store.database import BUSY_TIMEOUT, Database, opened, raised_epoch
+from central.store.gatherer import Gatherer
+from central.store.queries import Snapshot
+from central.store.reader import Query, Reader
+from central.store.statements import Statements
+from central.store.writer import Part, Writer
+from common.clock import Clock
+from common.errors import CannotStart
+
+T = TypeVar("T")
+
+CALLERS_IN_A_GROUP = 1_000
+"""The most callers in one transaction; the others are in the next."""
+
+CALLERS_WAITING = 20_000
+"""The most callers of `write`, and of all reads, that may wait; further ones are `overloaded`."""
+
+READS_IN_A_GROUP = 100
+"""The most reads that are answered together."""
+
+
+class Store:
+    """Central's memory that outlives it. Made by `open`; one for a program.
+
+    Attributes:
+        epoch: How often a central has been started on this database; ours is the highest.
+        lost_lead: Set once a later start has taken the database over: nothing of ours is written
+            any more, and every `write` is refused.
+    """
+
+    def __init__(self, database: Database, epoch: int) -> None:
+        self._database = database
+        self.epoch = epoch
+        self.lost_lead = asyncio.Event()
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._statements = Statements(database.dialect)
+        self._writer = Writer(database.writing, self._statements, epoch, self._on_lost_lead)
+        self._writes: Gatherer[Part, None] = Gatherer(
+            "store-writer",
+            self._writer.write,
+            self._writer.close,
+            at_once=CALLERS_IN_A_GROUP,
+            waiting=CALLERS_WAITING,
+        )
+        reader = Reader(database.reading)
+        self._reads: Gatherer[Query, Any] = Gatherer(
+            "store-reader",
+            reader.read,
+            reader.close,
+            at_once=READS_IN_A_GROUP,
+            waiting=CALLERS_WAITING,
+        )
+
+    @classmethod
+    def open(cls, url: str, clock: Clock, *, busy_timeout: float = BUSY_TIMEOUT) -> Self:
+        """Open the database, migrate it where that is ours to do, and raise its epoch.
+
+        Blocks; called before the loop serves.
+
+        Args:
+            url: `sqlite:///FILE`.
+            busy_timeout: Seconds that a write waits for another program's transaction.
+
+        Raises:
+            CannotStart: Why not, in one sentence.
+        """
+        database = opened(url, busy_timeout=busy_timeout)
+        return cls(database, raised_epoch(database, clock))
+
+    @property
+    def trouble(self) -> str | None:
+        """Why the latest writes failed; None if they did not."""
+        return self._writer.trouble
+
+    def snapshot(self) -> Snapshot:
+        """What central keeps in memory, as it is stored now. Blocks; called at the start.
+
+        Raises:
+            CannotStart: The database cannot be read.
+        """
+        try:
+            with self._database.reading.begin() as connection:
+                return queries.snapshot(connection)
+        except DBAPIError as error:
+            raise CannotStart(f"cannot read the database: {error.orig}") from error
+
+    async def write(self, *changes: Change) -> None:
+        """Commit these changes, all or none of them; returns after the commit.
+
+        Cancelling the caller does not take back what was handed over: it is committed, or
+        fails, all the same.
+
+        Raises:
+            Conflict: They break a rule of the schema. Other callers' changes are not affected.
+            StoreUnavailable: The database does not take writes; nothing was written.
+            Refused: `overloaded`: too many callers wait; nothing was written.
+        """
+        # Prepared here, so that a record that cannot be stored is its own caller's failure.
+        part = [self._statements.prepare(change) for change in changes]
+        if part:
+            self._loop = asyncio.get_running_loop()
+            await self._writes.do(part)
+
+    async def answer(self, key: RequestKey) -> RememberedAnswer | None:
+        """The answer that this request got, while it is remembered.
+
+        Raises (as every read does):
+            StoreUnavailable: The database cannot be read now.
+            Refused: `overloaded`: too many callers wait.
+        """
+        return await self._read(partial(queries.answer, key=key))
+
+    async def session(self, session_id: str) -> Session | None:
+        """This session, open or not."""
+        return (await self.sessions((session_id,))).get(session_id)
+
+    async def sessions(self, ids: Collection[str]) -> dict[str, Session]:
+        """Those of these sessions that are stored, by their ids."""
+        return await self._read(partial(queries.sessions_of, ids=tuple(ids)))
+
+    async def ticket(self, session_id: str) -> Ticket | None:
+        """The session's bill, once there is one."""
+        return await self._read(partial(queries.ticket, session_id=session_id))
+
+    async def driver_history(
+        self, driver_id: str, after: str | None, limit: int
+    ) -> tuple[list[Session], str | None]:
+        """A page of a driver's sessions, newest first, 200 at most.
+
+        Args:
+            after: The previous page's cursor; None for the first page.
+
+        Returns:
+            The page, and the next one's cursor; None after the last.
+
+        Raises:
+            ValueError: `after` is no such cursor.
+        """
+        place = None if after is None else queries.place_of(after)
+        return await self._read(
+            partial(queries.driver_history, driver_id=driver_id, after=place, limit=limit)
+        )
+
+    async def outbox(self, after: int, limit: int) -> list[OutboxEntry]:
+        """What is still to be published after this number, in order; 10,000 at most."""
+        return await self._read(partial(queries.outbox_page, after=after, limit=limit))
+
+    async def close(self) -> None:
+        """Commit what was handed over, then close the database. Further calls are refused."""
+        await self._writes.close()
+        await self._reads.close()
+
+    async def _read(self, query: Callable[[Connection], T]) -> T:
+        return cast(T, await self._reads.do(query))
+
+    def _on_lost_lead(self) -> None:
+        assert self._loop is not None  # somebody wrote
+        with suppress(RuntimeError):  # the loop was closed: nobody looks any more
+            self._loop.call_soon_threadsafe(self.lost_lead.set)

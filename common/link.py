@@ -1,0 +1,372 @@
+"""A TCP connection between two roles: `ask`, `tell`, and the messages that come in.
+
+`Link` moves bytes between a socket and an `Exchange`, hands messages to the `Dispatcher` and sends
+what comes back. `Listener` accepts links; `dial.Dialler` makes them.
+
+A handler's work outlives its link: what was begun for a peer that is gone is still finished, only
+its answer goes nowhere.
+"""
+
+import asyncio
+import socket
+from collections.abc import Callable, Coroutine
+from typing import Any, cast
+
+import structlog
+
+from common.clock import Clock
+from common.codec import decoder, first_decoder
+from common.dispatch import Dispatcher, Peer
+from common.errors import (
+    BadMessage,
+    CannotStart,
+    FrameTooLong,
+    LinkLost,
+    NoAnswer,
+    Reason,
+)
+from common.exchange import Exchange, stamped, to_frame
+from common.logs import Wiretap
+from common.messages import Answer, AuthRequest, ErrorResponse, Message, Request, Role
+from common.protocol import DEADLINES, introduced_role, wire_name
+
+log = structlog.get_logger()
+
+IDENTIFY_WITHIN = 5.0
+"""Seconds in which a link to central must say who it is."""
+
+LINGER = 5.0
+"""Seconds for which a closing link may still write what it owes, then it is cut."""
+
+MAX_IN_WORK = 32
+"""Requests of one link that may be in work at once; a further one is `overloaded`."""
+
+MAX_IN_WORK_IN_ALL = 10_000
+"""Requests of all links that may be in work at once."""
+
+MAX_UNSENT = 1 << 20
+"""Bytes that may wait for a peer to read them; with more it is closed as a slow reader."""
+
+FULL_AT = 1 << 18
+"""Bytes that wait for a peer at which `drained` begins to wait."""
+
+LOOK_EVERY = 0.5
+"""Seconds between two looks at a link's silence: cheaper than a timer moved by each message."""
+
+KEEPALIVE = 60
+"""Seconds of silence after which TCP asks whether the other machine is still there."""
+
+
+class Link(asyncio.Protocol):
+    """One end of a connection.
+
+    Attributes:
+        peer: Who is at the other end, as far as is known.
+        closed: Done when the connection is gone; its result says why.
+        patience: Seconds without a byte from the peer after which the link is closed; None for
+            ever. May be changed at any time.
+    """
+
+    def __init__(
+        self,
+        me: Role,
+        dispatcher: Dispatcher,
+        clock: Clock,
+        *,
+        peer_role: Role | None,
+        opened: Callable[["Link"], None] | None = None,
+        gone: Callable[["Link"], None] | None = None,
+    ) -> None:
+        self.peer = Peer(role=peer_role, link=self)
+        self.patience: float | None = None
+        self._me = me
+        self._dispatcher = dispatcher
+        self._clock = clock
+        self._opened = opened
+        self._gone = gone
+        self._loop = asyncio.get_running_loop()
+        self.closed: asyncio.Future[str] = self._loop.create_future()
+        self._exchange = Exchange(decoder(peer_role, me) if peer_role else first_decoder())
+        self._transport: asyncio.Transport | None = None
+        self._in_work = 0
+        self._drained = asyncio.Event()
+        self._drained.set()
+        self._why = "closed by the peer"
+        self._heard_at = self._loop.time()
+        self._timers: list[asyncio.TimerHandle] = []
+        self._watch: asyncio.TimerHandle | None = None
+        self._wire = Wiretap()
+
+    # -- What programs do with a link --
+
+    async def ask(self, request: Request[Answer], *, within: float | None = None) -> Answer:
+        """Send a request and return its answer.
+
+        Args:
+            within: Seconds to wait; the protocol's deadline for these two roles if None.
+
+        Raises:
+            Refused: The peer answered with a failure or an `error_response`.
+            NoAnswer: The deadline passed. The peer may still act on the request.
+            LinkLost: The link was, or went, down. The peer may have acted on the request.
+
+        Cancelling is safe; the answer then goes to its handler.
+        """
+        seconds = within if within is not None else self._deadline()
+        sent = stamped(request, self._clock)
+        assert isinstance(sent, Request)
+        answer: asyncio.Future[Any] = self._loop.create_future()
+        self._exchange.expect(sent, answer)
+        try:
+            self._send(sent)
+            async with asyncio.timeout(seconds):
+                result: Answer = await answer
+                return result
+        except TimeoutError:
+            raise NoAnswer(wire_name(type(request)), seconds) from None
+        finally:
+            self._exchange.forget(sent.message_id)
+
+    def tell(self, message: Message) -> None:
+        """Send a message that has no answer. It is written, not more: the peer may never see it.
+
+        Raises:
+            LinkLost: The link is down.
+        """
+        self._send(stamped(message, self._clock))
+
+    async def drained(self) -> None:
+        """Return once the peer has read so much that more may be told; at once if it is gone.
+
+        What answers one request needs no waiting; who tells much by itself does.
+        """
+        await self._drained.wait()
+
+    def close(self, why: ErrorResponse | None = None) -> None:
+        """Close the link once what is owed is written, after `why` if there is one. Idempotent."""
+        transport = self._transport
+        if transport is None or transport.is_closing():
+            return
+        if why is not None:
+            self._why = f"closed by us: {why.error}"
+            self.tell(why)
+        else:
+            self._why = "closed by us"
+        transport.close()
+        self._timers.append(self._loop.call_later(LINGER, transport.abort))
+
+    def identify(self, role: Role, peer_id: str | None = None) -> None:
+        """The peer has said who it is: from now on it may say what its role may say."""
+        self._exchange.decoder = decoder(role, self._me)
+        self.peer.role = role
+        self.peer.id = peer_id or self.peer.id
+
+    @property
+    def faults(self) -> int:
+        """Bad frames that have come so far."""
+        return self._exchange.faults
+
+    @property
+    def why(self) -> str:
+        """Why the link is, or will be, closed."""
+        return self._why
+
+    @property
+    def is_closing(self) -> bool:
+        """Whether nothing can be sent any more."""
+        return self._transport is None or self._transport.is_closing()
+
+    def __str__(self) -> str:
+        return str(self.peer)
+
+    def _deadline(self) -> float:
+        assert self.peer.role is not None
+        return DEADLINES[self._me, self.peer.role]
+
+    # -- What the socket does --
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self._transport = cast(asyncio.Transport, transport)  # uvloop's is no subclass
+        self._transport.set_write_buffer_limits(high=FULL_AT)
+        _keep_alive(transport.get_extra_info("socket"))
+        if self.peer.role is None:
+            self._timers.append(self._loop.call_later(IDENTIFY_WITHIN, self._must_be_known))
+        self._watch = self._loop.call_later(LOOK_EVERY, self._must_be_heard)
+        if self._opened is not None:
+            self._opened(self)
+
+    def data_received(self, data: bytes) -> None:
+        self._heard_at = self._loop.time()
+        for item in self._exchange.receive(data):
+            if isinstance(item, BadMessage):
+                self._complain(item)
+                continue
+            if self._wire.on:
+                self._wire.seen("received", item, str(self.peer))
+            if self._exchange.settle(item):
+                continue
+            if self.peer.role is None and not self._introduce(item):
+                continue
+            if self._is_overloaded(item):
+                self._answer(ErrorResponse(error=Reason.OVERLOADED), item)
+                continue
+            outcome = self._dispatcher.dispatch(item, self.peer)
+            if isinstance(outcome, Coroutine):
+                self._in_work += 1
+                self._dispatcher.keep(self._loop.create_task(self._finish(item, outcome)))
+            elif outcome is not None:
+                self._answer(outcome, item)
+            if self._transport is None or self._transport.is_closing():
+                return
+
+    def pause_writing(self) -> None:
+        self._drained.clear()
+
+    def resume_writing(self) -> None:
+        self._drained.set()
+
+    def connection_lost(self, error: Exception | None) -> None:
+        if error is not None:
+            self._why = f"connection lost: {error}"
+        self._transport = None
+        self._drained.set()
+        for timer in (*self._timers, self._watch):
+            if timer is not None:
+                timer.cancel()
+        self._exchange.fail(LinkLost(str(self.peer), self._why))
+        log.debug("link closed", peer=str(self.peer), why=self._why, faults=self.faults)
+        if self._gone is not None:
+            self._gone(self)
+        if not self.closed.done():
+            self.closed.set_result(self._why)
+
+    # -- Inside --
+
+    def _introduce(self, message: Message) -> bool:
+        """Learn the peer's role from its first message; False if that says none."""
+        role = introduced_role(message)
+        if role is not None:
+            self.identify(role)
+        elif isinstance(message, AuthRequest):
+            text = f"Expected monitor, driver or admin, got {message.role} - at `$.role`"
+            self._complain(BadMessage(Reason.INVALID_MESSAGE, text, message.message_id))
+            return False
+        return True
+
+    def _is_overloaded(self, message: Message) -> bool:
+        """Whether this request would have to wait, and too many do already."""
+        at_limit = self._in_work >= MAX_IN_WORK or self._dispatcher.in_work >= MAX_IN_WORK_IN_ALL
+        return at_limit and isinstance(message, Request) and self._dispatcher.waits(message)
+
+    async def _finish(self, message: Message, work: Coroutine[Any, Any, Message | None]) -> None:
+        try:
+            outcome = await work
+        finally:
+            self._in_work -= 1
+        if outcome is not None and self._transport is not None:
+            self._answer(outcome, message)
+
+    def _answer(self, answer: Message, message: Message) -> None:
+        try:
+            self._send(stamped(answer, self._clock, answering=message))
+        except LinkLost as lost:
+            log.debug("answer not delivered", why=str(lost), message_id=message.message_id)
+        except FrameTooLong as error:
+            log.error("answer too long", error=str(error), message_id=message.message_id)
+            short = ErrorResponse(error=Reason.INTERNAL)
+            self._send(stamped(short, self._clock, answering=message))
+
+    def _complain(self, bad: BadMessage) -> None:
+        log.info("bad message", peer=str(self.peer), reason=bad.reason, text=bad.text)
+        text = bad.text[:1000]
+        self._send(
+            stamped(
+                ErrorResponse(message_id=bad.message_id or "", error=bad.reason, message=text),
+                self._clock,
+            )
+        )
+        if self._exchange.ended:
+            self._why = f"closed by us: {bad.reason}"
+            self._drop()
+
+    def _send(self, message: Message) -> None:
+        if self._transport is None or self._transport.is_closing():  # is_closing, but for speed
+            raise LinkLost(str(self.peer), self._why)
+        self._transport.write(to_frame(message))
+        if self._transport.get_write_buffer_size() > MAX_UNSENT:
+            self._why = "closed by us: it does not read"
+            log.warning("slow reader", peer=str(self.peer), unsent=MAX_UNSENT)
+            self._transport.abort()
+        if self._wire.on:
+            self._wire.seen("sent", message, str(self.peer))
+
+    def _must_be_known(self) -> None:
+        if self.peer.role is None:
+            self._why = f"did not say who it is within {IDENTIFY_WITHIN:g} s"
+            self._drop()
+
+    def _must_be_heard(self) -> None:
+        silence = self._loop.time() - self._heard_at
+        if self.patience is not None and silence >= self.patience:
+            self._why = f"silent for {silence:.1f} s"
+            self._drop()
+            return
+        self._watch = self._loop.call_later(LOOK_EVERY, self._must_be_heard)
+
+    def _drop(self) -> None:
+        why = self._why
+        self.close()
+        self._why = why
+
+
+def _keep_alive(connection: socket.socket | None) -> None:
+    if connection is None or connection.family == socket.AF_UNIX:
+        return
+    connection.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+    if hasattr(socket, "TCP_KEEPIDLE"):
+        connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPIDLE, KEEPALIVE)
+
+
+class Listener:
+    """Accepts links on one port.
+
+    Attributes:
+        links: Those that are open.
+        host, port: Where it listens; the port that was found free where 0 was asked for.
+    """
+
+    def __init__(self, make_link: Callable[["Listener"], Link]) -> None:
+        self._make_link = make_link
+        self._server: asyncio.Server | None = None
+        self.links: set[Link] = set()
+        self.host = ""
+        self.port = 0
+
+    async def open(self, host: str, port: int) -> None:
+        """Begin to accept.
+
+        Raises:
+            CannotStart: The port is taken, or the address is none of this machine.
+        """
+        loop = asyncio.get_running_loop()
+        try:
+            self._server = await loop.create_server(
+                lambda: self._make_link(self), host, port, backlog=4096
+            )
+        except OSError as error:
+            why = error.strerror or str(error)
+            raise CannotStart(f"cannot listen on {host}:{port}: {why}") from None
+        self.host = host
+        self.port = self._server.sockets[0].getsockname()[1]
+
+    async def close(self) -> None:
+        """Accept no more, close every link, and return when they are gone."""
+        if self._server is None:
+            return
+        self._server.close()
+        links = list(self.links)
+        for link in links:
+            link.close()
+        if links:
+            await asyncio.wait([link.closed for link in links], timeout=LINGER + 1)
+        await self._server.wait_closed()

@@ -1,0 +1,63 @@
+"""A record on its way out, and what an error means for it."""
+
+from asyncio import Future
+from dataclasses import dataclass, field
+
+from confluent_kafka import KafkaError
+
+Report = tuple["Delivery", KafkaError | None]
+
+# Over when the topic is made, or the metadata catches up with it.
+_PASSING = frozenset(
+    {
+        KafkaError._UNKNOWN_TOPIC,
+        KafkaError._UNKNOWN_PARTITION,
+        KafkaError.UNKNOWN_TOPIC_OR_PART,
+        KafkaError.UNKNOWN_TOPIC_ID,
+    }
+)
+
+# The producer's sequence of numbers is broken, or the producer was purged.
+_BROKEN = frozenset(
+    {
+        KafkaError._FATAL,
+        KafkaError._PURGE_QUEUE,
+        KafkaError._PURGE_INFLIGHT,
+        KafkaError.OUT_OF_ORDER_SEQUENCE_NUMBER,
+        KafkaError.UNKNOWN_PRODUCER_ID,
+        KafkaError.INVALID_PRODUCER_EPOCH,
+        KafkaError.PRODUCER_FENCED,
+    }
+)
+
+
+@dataclass(eq=False, slots=True)
+class Delivery:
+    """A record and who waits for it; librdkafka calls it with its report.
+
+    Attributes:
+        future: Done when the record is stored, or was given up.
+        give_up_at: By the loop's clock; None: never.
+        reports: Where the report goes: to the producer that has the record now. What an
+            abandoned one says later is not heard.
+    """
+
+    topic: str
+    key: str
+    value: bytes
+    future: "Future[None]"
+    give_up_at: float | None
+    reports: list[Report] = field(default_factory=list)
+
+    def __call__(self, error: KafkaError | None, _message: object) -> None:
+        self.reports.append((self, error))
+
+
+def is_passing(error: KafkaError) -> bool:
+    """The same record may be stored by another attempt."""
+    return error.code() in _PASSING or error.retriable()
+
+
+def is_breaking(error: KafkaError) -> bool:
+    """The producer sends nothing any more; another one has to."""
+    return error.fatal() or error.code() in _BROKEN

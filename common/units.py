@@ -1,0 +1,182 @@
+"""The scalars of the protocol: each with its unit, its bounds and its meaning.
+
+Energy, power, price and cost are JSON numbers on the wire and integers of a small unit in the
+program: a `Quantity` is that integer, and knows how to become the number and back. No binary
+float carries money past the decoder: the decoder hands the digits over as a `Decimal`, and the
+number is written from the digits.
+"""
+
+from decimal import ROUND_HALF_UP, Decimal
+from typing import Annotated, ClassVar, Self
+
+from msgspec import Meta
+
+
+class Quantity(int):
+    """A non-negative amount, held as an integer of its smallest unit.
+
+    Attributes:
+        unit: What one stands for on the wire.
+        decimals: How many decimals the wire has; further ones are rounded half up.
+        maximum: The largest number on the wire, included.
+    """
+
+    unit: ClassVar[str]
+    decimals: ClassVar[int]
+    maximum: ClassVar[int]
+
+    def __new__(cls, smallest_units: int) -> Self:
+        return super().__new__(cls, smallest_units)
+
+    @classmethod
+    def from_number(cls, number: object) -> Self:
+        """The amount that a JSON number says.
+
+        Args:
+            number: An `int` or a `Decimal`, in `unit`s.
+
+        Raises:
+            ValueError: It is no number, or out of bounds; the text says which.
+        """
+        if isinstance(number, bool) or not isinstance(number, int | Decimal):
+            raise ValueError(f"Expected `number`, got `{type(number).__name__}`")
+        if not number >= 0:
+            raise ValueError("Expected `number` >= 0")
+        if number > cls.maximum:
+            raise ValueError(f"Expected `number` <= {cls.maximum}")
+        # quantize rounds once; scaleb would round to the context's 28 digits before.
+        rounded = Decimal(number).quantize(Decimal(1).scaleb(-cls.decimals), ROUND_HALF_UP)
+        return cls(int(rounded.scaleb(cls.decimals)))
+
+    @classmethod
+    def parse(cls, text: str) -> Self:
+        """The amount that a person wrote, such as `0.35`.
+
+        Raises:
+            ValueError: It is no number, or out of bounds.
+        """
+        try:
+            number = Decimal(text)
+        except ArithmeticError:
+            raise ValueError(f"Expected a number of {cls.unit}, got {text!r}") from None
+        if not number.is_finite():
+            raise ValueError(f"Expected a number of {cls.unit}, got {text!r}")
+        return cls.from_number(number)
+
+    def __str__(self) -> str:
+        """The number with all its decimals, as people and the wire write it: `7.500`."""
+        whole, fraction = divmod(int(self), 10**self.decimals)
+        return f"{whole}.{fraction:0{self.decimals}d}"
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}({int(self)})"
+
+
+class WattHours(Quantity):
+    """Energy in Wh; kWh with 3 decimals on the wire."""
+
+    unit = "kWh"
+    decimals = 3
+    maximum = 100_000
+
+
+class Watts(Quantity):
+    """Power in W; kW with 3 decimals on the wire."""
+
+    unit = "kW"
+    decimals = 3
+    maximum = 10_000
+
+
+class Price(Quantity):
+    """Price of a kWh in 1/10,000 of the currency unit; 4 decimals on the wire."""
+
+    unit = "currency/kWh"
+    decimals = 4
+    maximum = 1_000
+
+
+class Money(Quantity):
+    """Cost in cents; 2 decimals of the currency unit on the wire."""
+
+    unit = "currency"
+    decimals = 2
+    maximum = WattHours.maximum * Price.maximum
+
+
+def cost(energy: WattHours, price: Price) -> Money:
+    """What this energy costs at this price, rounded half up, once, to the cent."""
+    # Wh x 1/10,000 of the unit per kWh is 1/10,000,000 of the unit: 100,000 of them are a cent.
+    return Money((energy * price + 50_000) // 100_000)
+
+
+def _text(description: str, *, at_least: int = 0, at_most: int) -> Meta:
+    # No NUL: PostgreSQL stores none, and a bill must not fail for it.
+    return Meta(
+        pattern=rf"^[^\x00]{{{at_least},{at_most}}}\Z", description=f"{description} No NUL."
+    )
+
+
+def _id(description: str) -> Meta:
+    return Meta(pattern=r"^[A-Za-z0-9_.-]{1,36}\Z", description=description)
+
+
+MAX_ROWS = 200
+"""The most rows that one answer may hold; further ones are on its next page."""
+
+MAX_LISTED_SESSIONS = 100
+"""The most sessions in a list of held, settled or unsettled ones; the rest follow later."""
+
+MAX_CONNECTORS = 100
+"""The most connectors of one charge point."""
+
+ChargePointId = Annotated[str, _id("A charge point's id: letters, digits, `_ . -`.")]
+ChargePointPattern = Annotated[
+    str,
+    Meta(pattern=r"^(\*|[A-Za-z0-9_.-]{1,36})\Z", description="A charge point's id, or `*`: all."),
+]
+DriverId = Annotated[str, _id("A driver's id tag: letters, digits, `_ . -`.")]
+AdminId = Annotated[str, _id("An operator's id: letters, digits, `_ . -`.")]
+MessageId = Annotated[
+    str, _text("A UUID for a new message; an answer carries its request's.", at_least=1, at_most=64)
+]
+SessionId = Annotated[str, _text("One charge, from request to ticket.", at_least=1, at_most=64)]
+ConnectorId = Annotated[
+    int, Meta(ge=1, le=MAX_CONNECTORS, description="A connector of the point: 1, 2, …")
+]
+Epoch = Annotated[
+    int, Meta(ge=0, lt=2**53, description="How often leadership of central has changed hands.")
+]
+Sequence = Annotated[int, Meta(ge=1, lt=2**53, description="1, 2, 3 … within a session.")]
+Revision = Annotated[
+    int, Meta(ge=1, lt=2**31, description="1 for the first ticket, 2 once it is corrected.")
+]
+MeterWattHours = Annotated[
+    int, Meta(ge=0, lt=2**53, description="A connector's lifetime register in Wh.")
+]
+UnixSeconds = Annotated[int, Meta(ge=0, lt=2**40, description="Unix seconds.")]
+Seconds = Annotated[int, Meta(ge=1, le=86_400, description="A duration in seconds.")]
+Progress = Annotated[
+    int, Meta(ge=0, le=100, description="Percent of the energy asked for, or of 50 kWh.")
+]
+TimeScale = Annotated[
+    float, Meta(gt=0, le=100_000, description="Simulated seconds in a second; 1 is real time.")
+]
+Limit = Annotated[int, Meta(ge=0, le=MAX_ROWS, description="Rows on a page, 200 at most.")]
+Count = Annotated[int, Meta(ge=0, lt=2**53, description="How many.")]
+Cursor = Annotated[str, _text("Where a page begins: the previous answer's `next`.", at_most=150)]
+Currency = Annotated[str, Meta(pattern=r"^[A-Z]{3}\Z", description="ISO 4217 code.")]
+Location = Annotated[str, _text("Where the point stands, for people.", at_most=100)]
+Sentence = Annotated[str, _text("A sentence for people; no program reads it.", at_most=1000)]
+StatusWord = Annotated[
+    str,
+    _text(
+        "An engine's or an OCPP status word, in any case; others are a sign of life.", at_most=50
+    ),
+]
+FaultType = Annotated[
+    str,
+    _text("An OCPP 1.6 error code, `EngineUnreachable` or `OtherError`.", at_least=1, at_most=50),
+]
+Address = Annotated[str, _text("`HOST:PORT`.", at_least=1, at_most=300)]
+Credential = Annotated[str, _text("A secret; never logged.", at_least=1, at_most=200)]

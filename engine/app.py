@@ -1,0 +1,243 @@
+"""The engine's wiring, and what it does as time passes."""
+
+import asyncio
+import signal
+from collections.abc import Callable, Coroutine, Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import click
+
+from common.clock import Clock
+from common.dispatch import Dispatcher
+from common.errors import ChargingError, Refused
+from common.link import Link, Listener
+from common.messages import ChargeRequest, Role
+from common.program import Address, Stop, ready
+from common.units import Watts
+from engine.charge_point import ChargePoint
+from engine.commands import Commands
+from engine.connector import Connector
+from engine.disk import Disk, Folder
+from engine.handlers import MonitorHandlers
+from engine.journal import Journal
+from engine.keys import HELP, Action, KeyCommand
+from engine.moment import Timepiece
+from engine.terminal import Terminal
+from engine.uplink import Uplink
+
+TICK = 0.1
+"""Seconds between two looks at the meters: an end is noticed this late at most."""
+
+READING = 1.0
+"""Seconds between two readings."""
+
+PATIENCE = 3.0
+"""Seconds without a byte after which a link is closed: three health checks were missed."""
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """What the command line says.
+
+    Attributes:
+        journal: The folder of the journal.
+        power: The most that each connector supplies.
+        auto_plug: Cars plug themselves in.
+        monitor_grace: Real seconds of the monitor's silence after which supplies end.
+        time_scale: Simulated seconds in a real one.
+    """
+
+    cp_id: str
+    listen: Address
+    journal: Path
+    power: Watts
+    connectors: int
+    auto_plug: bool
+    monitor_grace: float
+    time_scale: float
+
+
+class _MonitorLink(Link):
+    """A link that lets the uplink know when it hears something."""
+
+    uplink: Uplink
+
+    def data_received(self, data: bytes) -> None:
+        self.uplink.heard(self)
+        super().data_received(data)
+
+
+class Engine:
+    """A running engine.
+
+    Raises:
+        CannotStart: The journal cannot be used.
+        JournalFailed: The journal cannot be written.
+    """
+
+    def __init__(self, settings: Settings, clock: Clock, disk: Disk) -> None:
+        self._settings = settings
+        self._clock = clock
+        self._timepiece = Timepiece(clock, settings.time_scale)
+        self._uplink = Uplink(clock)
+        self._point = ChargePoint(
+            settings.cp_id,
+            Journal(disk, settings.cp_id),
+            self._uplink.tell,
+            self._timepiece.now(),
+            power_limit=settings.power,
+            connectors=settings.connectors,
+            auto_plug=settings.auto_plug,
+            time_scale=settings.time_scale,
+        )
+        commands = Commands(self._point, settings.power, settings.time_scale)
+        handlers = MonitorHandlers(settings.cp_id, commands, self._uplink, self._timepiece)
+        self._dispatcher = Dispatcher(Role.ENGINE, handlers)
+        self._listener = Listener(self._make_link)
+        self._asking: set[asyncio.Task[None]] = set()
+
+    async def serve(self, stop: Stop) -> None:
+        """Serve until told to stop."""
+        where = self._settings.listen
+        await self._listener.open(where.host, where.port)
+        async with asyncio.TaskGroup() as tasks:
+            loops = [
+                tasks.create_task(_every(TICK, self._tick)),
+                tasks.create_task(_every(READING, self._read)),
+            ]
+            self._say_ready()
+            with Terminal(self._act) as terminal:
+                loop = asyncio.get_running_loop()
+                loop.add_signal_handler(signal.SIGCONT, terminal.continued)
+                await stop.wait()
+            for work in [*loops, *self._asking]:
+                work.cancel()
+            self._point.leave(self._timepiece.now())
+            self._uplink.release()
+            await self._listener.close()
+
+    def _say_ready(self) -> None:
+        settings = self._settings
+        where = Address(settings.listen.host, self._listener.port)
+        connectors = (
+            "1 connector" if settings.connectors == 1 else f"{settings.connectors} connectors"
+        )
+        ready("ev-engine", settings.cp_id, f"on {where},", f"{connectors} of {settings.power} kW")
+
+    # -- Links --
+
+    def _make_link(self, listener: Listener) -> Link:
+        link = _MonitorLink(
+            Role.ENGINE,
+            self._dispatcher,
+            self._clock,
+            peer_role=Role.MONITOR,
+            opened=self._opened,
+            gone=self._gone,
+        )
+        link.uplink = self._uplink
+        return link
+
+    def _opened(self, link: Link) -> None:
+        link.patience = PATIENCE
+        self._listener.links.add(link)
+
+    def _gone(self, link: Link) -> None:
+        self._listener.links.discard(link)
+        self._uplink.gone(link, link.why)
+
+    # -- As time passes --
+
+    async def _tick(self) -> None:
+        self._point.advance(self._timepiece.now())
+        if self._point.running and self._is_silent():
+            # If it was us who did nothing for so long, what has come meanwhile is read first.
+            await asyncio.sleep(0)
+            await asyncio.sleep(0)
+            if self._is_silent():
+                self._point.monitor_lost(self._timepiece.now())
+
+    async def _read(self) -> None:
+        self._point.read(self._timepiece.now())
+
+    def _is_silent(self) -> bool:
+        return self._uplink.silence >= self._settings.monitor_grace
+
+    # -- Keys --
+
+    def _act(self, command: KeyCommand) -> None:
+        try:
+            self._obey(command)
+        except LookupError:
+            click.echo(f"there is no connector {command.connector_id}")
+
+    def _obey(self, command: KeyCommand) -> None:
+        now = self._timepiece.now()
+        match command.action:
+            case Action.PLUG:
+                self._point.plug(self._one(command), now)
+            case Action.UNPLUG:
+                self._point.unplug(self._one(command), now)
+            case Action.BREAK:
+                self._point.break_down(self._all(command), now)
+            case Action.REPAIR:
+                self._point.repair(self._all(command))
+            case Action.CHARGE:
+                if command.connector_id is not None:
+                    self._one(command)
+                task = asyncio.get_running_loop().create_task(self._ask_for_charge(command))
+                self._asking.add(task)
+                task.add_done_callback(self._asking.discard)
+            case Action.HELP:
+                click.echo(HELP)
+
+    def _one(self, command: KeyCommand) -> Connector:
+        return self._point.connectors[1 if command.connector_id is None else command.connector_id]
+
+    def _all(self, command: KeyCommand) -> Iterable[Connector]:
+        """The connector that was named; all of them where none was."""
+        if command.connector_id is None:
+            return self._point.connectors.values()
+        return [self._one(command)]
+
+    async def _ask_for_charge(self, command: KeyCommand) -> None:
+        request = ChargeRequest(
+            cp_id=self._settings.cp_id,
+            connector_id=command.connector_id,
+            driver_id=command.driver_id,
+            target_kwh=command.target,
+        )
+        try:
+            answer = await self._uplink.ask(request)
+        except Refused as refused:
+            click.echo(f"no charge for {command.driver_id}: {refused.text or refused.reason}")
+        except ChargingError as error:
+            click.echo(f"no charge for {command.driver_id}: {error}")
+        else:
+            where = f" at connector {answer.connector_id}" if answer.connector_id else ""
+            click.echo(f"{command.driver_id} may charge{where}: session {answer.session_id}")
+
+
+async def _every(seconds: float, action: Callable[[], Coroutine[Any, Any, None]]) -> None:
+    """Do this at every interval, for ever; after a pause of ours at once, and then only once."""
+    loop = asyncio.get_running_loop()
+    due = loop.time()
+    while True:
+        await action()
+        due = max(due + seconds, loop.time())
+        await asyncio.sleep(due - loop.time())
+
+
+async def serve(settings: Settings, clock: Clock, stop: Stop) -> None:
+    """Run an engine until it is told to stop.
+
+    Raises:
+        CannotStart: The journal cannot be used, or the port is taken.
+    """
+    disk = Folder(settings.journal)
+    try:
+        await Engine(settings, clock, disk).serve(stop)
+    finally:
+        disk.close()

@@ -1,0 +1,95 @@
+"""The one monitor that watches this engine: the newest wins.
+
+A link becomes the monitor's with its first message that names our charge point, so that neither a
+port scan nor a monitor of another point can displace ours.
+"""
+
+import asyncio
+
+import structlog
+
+from common.clock import Clock
+from common.dispatch import PeerLink
+from common.errors import LinkLost, Reason
+from common.messages import Answer, ErrorResponse, Message, Request
+
+log = structlog.get_logger()
+
+MONITOR = "the monitor"
+
+
+class Uplink:
+    """The link to the monitor.
+
+    Attributes:
+        link: The link, while there is one.
+    """
+
+    def __init__(self, clock: Clock) -> None:
+        self.link: PeerLink | None = None
+        self._clock = clock
+        self._heard_at = clock.monotonic()
+        self._to_tell: list[Message] = []
+
+    @property
+    def silence(self) -> float:
+        """Real seconds since the last byte from the monitor."""
+        return self._clock.monotonic() - self._heard_at
+
+    def adopt(self, link: PeerLink) -> None:
+        """This link has said that it is our monitor's: it takes the place of any other."""
+        if link is self.link:
+            return
+        old, self.link = self.link, link
+        self.heard(link)
+        log.info("monitor linked")
+        if old is not None:
+            log.warning("another monitor has taken over")
+            text = "another monitor of this charge point has taken over"
+            old.close(ErrorResponse(error=Reason.REPLACED, message=text))
+
+    def heard(self, link: PeerLink) -> None:
+        """Bytes have come over this link."""
+        if link is self.link:
+            self._heard_at = self._clock.monotonic()
+
+    def gone(self, link: PeerLink, why: str = "") -> None:
+        """This link is gone."""
+        if link is self.link:
+            self.link = None
+            log.warning("monitor lost", why=why)
+
+    def release(self) -> None:
+        """The engine stops: from now on it makes no difference who is linked."""
+        self.link = None
+
+    def tell(self, message: Message) -> None:
+        """Tell the monitor, if there is one, once the answer in work has been given.
+
+        What nobody hears is not lost: the journal has it, and central asks for it.
+        """
+        if not self._to_tell:
+            asyncio.get_running_loop().call_soon(self._flush)
+        self._to_tell.append(message)
+
+    async def ask(self, request: Request[Answer]) -> Answer:
+        """Ask the monitor.
+
+        Raises:
+            LinkLost: There is none, or it went.
+            Refused: It said no.
+            NoAnswer: It did not answer in time.
+        """
+        if self.link is None:
+            raise LinkLost(MONITOR, "none is connected")
+        return await self.link.ask(request)
+
+    def _flush(self) -> None:
+        messages, self._to_tell = self._to_tell, []
+        for message in messages:
+            if self.link is None:
+                return
+            try:
+                self.link.tell(message)
+            except LinkLost as lost:
+                log.debug("not told", why=str(lost))

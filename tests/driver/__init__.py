@@ -1,0 +1,1 @@
+"""The driver: its rules by table and property, its sides against a central that is played."""

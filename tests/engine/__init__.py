@@ -1,0 +1,1 @@
+"""The engine, from its meter up to the whole process."""
