@@ -20,7 +20,7 @@ from typing import Any, Protocol, Self
 import structlog
 from confluent_kafka import KafkaError, KafkaException, Producer
 
-from common.errors import Reason, Refused
+from common.errors import CannotStart, Reason, Refused
 from common.protocol import Topic
 from common.stream.client import Health, KafkaSettings, Noise, NotDelivered, made, sentence
 from common.stream.delivery import Delivery, Report, is_breaking, is_passing
@@ -297,8 +297,14 @@ class Publisher:
 
     def _replace_producer(self) -> None:
         log.warning("producer is replaced", why=self.last_error, pending=len(self._pending))
+        try:
+            producer = self._new_producer()
+        except CannotStart as error:
+            # The settings were right at first: a file that they name is being replaced.
+            self._health.failed(str(error))
+            return
         self._producer.purge()
-        self._producer = self._new_producer()
+        self._producer = producer
         self._reports = []
         self._broken = False
         self._resend(list(self._pending))

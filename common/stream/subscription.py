@@ -111,17 +111,19 @@ class Subscription:
         self._reader = Reader(
             self._settings, self._reading, self._admin, self._health, self, call_soon
         )
-        if self._reading.start == "end":
-            await self._until_assigned()
+        try:
+            if self._reading.start == "end":
+                await asyncio.wait_for(self._until_assigned(), ENTER_WITHIN)
+        except TimeoutError:
+            pass  # it is waited for quietly
+        except BaseException:
+            self._reader.stop()  # nobody is going to leave what was not entered
+            raise
         return self
 
     async def _until_assigned(self) -> None:
-        try:
-            async with asyncio.timeout(ENTER_WITHIN):
-                while self._place is None and not self._ended:
-                    await self._change()
-        except TimeoutError:
-            pass  # it is waited for quietly
+        while self._place is None and not self._ended:
+            await self._change()
 
     async def __aexit__(self, *_: object) -> None:
         self._reader.stop()

@@ -34,9 +34,6 @@ ANSWER_WITHIN = 10.0
 EMBEDDED_CLUSTER = "mockCluster"
 """How the id of librdkafka's mock cluster begins."""
 
-_REPLICAS = 3
-"""Copies of a partition where there are brokers enough."""
-
 _CHECKED = {"cleanup.policy": "delete", "message.timestamp.type": "CreateTime"}
 """Settings that change what a record means, with Kafka's own defaults."""
 
@@ -62,6 +59,11 @@ class ClusterInfo:
     def embedded(self) -> bool:
         """It is the embedded broker, for trying things out: nothing survives there."""
         return self.cluster_id.startswith(EMBEDDED_CLUSTER)
+
+    @property
+    def replicas(self) -> int:
+        """How many copies of a partition are kept here: 3 where there are brokers for it."""
+        return 3 if self.brokers >= 3 else 1
 
 
 async def describe(settings: KafkaSettings, *, within: float = ANSWER_WITHIN) -> ClusterInfo:
@@ -122,7 +124,7 @@ class _Admin:
             self._touch(topics)
             return info
         missing = [topic for topic in topics if topic.name not in metadata.topics]
-        self._create(missing, replicas=_REPLICAS if info.brokers >= _REPLICAS else 1)
+        self._create(missing, info.replicas)
         self._check(topics, self._metadata_with(topics))
         return info
 
@@ -154,7 +156,7 @@ class _Admin:
         for topic in topics:
             self._metadata(topic.name)
 
-    def _create(self, topics: Sequence[Topic], *, replicas: int) -> None:
+    def _create(self, topics: Sequence[Topic], replicas: int) -> None:
         if not topics:
             return
         asked = self._client.create_topics(

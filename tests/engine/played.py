@@ -35,6 +35,13 @@ class _Heard(Dispatcher):
         self.messages.put_nowait(message)
         return self.answer(message)
 
+    def waits(self, message: Message) -> bool:
+        return False
+
+    @property
+    def in_work(self) -> int:
+        return 0
+
 
 class _NotingLink(Link):
     """A link that notes the type of each message in the order in which they came."""

@@ -53,7 +53,7 @@ async def records(kafka: FakePublisher, monkeypatch: pytest.MonkeyPatch) -> Asyn
 
 async def test_records_are_published_in_order(records: Records, kafka: FakePublisher) -> None:
     """As they were taken."""
-    messages = [reading(1), reading(2), ticket()]
+    messages: list[ChargingData | ChargeCompletion] = [reading(1), reading(2), ticket()]
     for message in messages:
         assert records.take(message)
     await eventually(lambda: kafka.records == messages)
