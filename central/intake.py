@@ -166,6 +166,8 @@ class RequestIntake:
             return refusal(request, error)
 
     async def _publish(self, driver_id: str, answer: Message) -> None:
+        if self._wire.on:
+            self._wire.seen("sent", answer, f"driver {driver_id} by {DRIVER_EVENTS}")
         while True:
             try:
                 done = self._publisher.publish(DRIVER_EVENTS, driver_id, encode(answer))
@@ -173,8 +175,6 @@ class RequestIntake:
             except Refused:  # full: Kafka is slow; the record is not done until it is answered
                 await asyncio.sleep(TRY_AGAIN)
         await done
-        if self._wire.on:
-            self._wire.seen("sent", answer, f"driver {driver_id} by {DRIVER_EVENTS}")
 
     async def _commit_for_ever(self) -> None:
         while True:

@@ -213,9 +213,7 @@ def _match(
     """Each message that a handler says it takes, with what is wrong about that."""
     where = method.__qualname__
     hints = get_type_hints(method)
-    answer = hints.pop("return", NoneType)
-    if isinstance(answer, UnionType) or get_origin(answer) is Union:  # SoonOrLater
-        answer = next((a for a in get_args(answer) if isinstance(a, type)), answer)
+    answer = _answered(hints.pop("return", NoneType))
     taken = next(iter(hints.values()), None)
     messages = get_args(taken) if isinstance(taken, UnionType) else (taken,)
     found: list[tuple[type[Message], str | None]] = []
@@ -231,3 +229,13 @@ def _match(
             problem = f"{where}: answers {getattr(answer, '__name__', answer)}, not {should}"
         found.append((message, problem))
     return found
+
+
+def _answered(hint: Any) -> Any:
+    """What a handler with this return annotation answers: `X`, and of `SoonOrLater[X]` also `X`."""
+    if isinstance(hint, UnionType) or get_origin(hint) is Union:
+        later = [get_args(a)[-1] for a in get_args(hint) if get_origin(a) is Coroutine]
+        soon = [a for a in get_args(hint) if get_origin(a) is not Coroutine]
+        if [NoneType if a is None else a for a in later] == soon:
+            return soon[0]
+    return hint

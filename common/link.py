@@ -198,24 +198,7 @@ class Link(asyncio.Protocol):
     def data_received(self, data: bytes) -> None:
         self._heard_at = self._loop.time()
         for item in self._exchange.receive(data):
-            if isinstance(item, BadMessage):
-                self._complain(item)
-                continue
-            if self._wire.on:
-                self._wire.seen("received", item, str(self.peer))
-            if self._exchange.settle(item):
-                continue
-            if self.peer.role is None and not self._introduce(item):
-                continue
-            if self._is_overloaded(item):
-                self._answer(ErrorResponse(error=Reason.OVERLOADED), item)
-                continue
-            outcome = self._dispatcher.dispatch(item, self.peer)
-            if isinstance(outcome, Coroutine):
-                self._in_work += 1
-                self._dispatcher.keep(self._loop.create_task(self._finish(item, outcome)))
-            elif outcome is not None:
-                self._answer(outcome, item)
+            self._take(item)
             if self._transport is None or self._transport.is_closing():
                 return
 
@@ -241,6 +224,26 @@ class Link(asyncio.Protocol):
             self.closed.set_result(self._why)
 
     # -- Inside --
+
+    def _take(self, item: Message | BadMessage) -> None:
+        if isinstance(item, BadMessage):
+            self._complain(item)
+            return
+        if self._wire.on:
+            self._wire.seen("received", item, str(self.peer))
+        if self._exchange.settle(item):
+            return
+        if self.peer.role is None and not self._introduce(item):
+            return
+        if self._is_overloaded(item):
+            self._answer(ErrorResponse(error=Reason.OVERLOADED), item)
+            return
+        outcome = self._dispatcher.dispatch(item, self.peer)
+        if isinstance(outcome, Coroutine):
+            self._in_work += 1
+            self._dispatcher.keep(self._loop.create_task(self._finish(item, outcome)))
+        elif outcome is not None:
+            self._answer(outcome, item)
 
     def _introduce(self, message: Message) -> bool:
         """Learn the peer's role from its first message; False if that says none."""
@@ -292,13 +295,14 @@ class Link(asyncio.Protocol):
     def _send(self, message: Message) -> None:
         if self._transport is None or self._transport.is_closing():  # is_closing, but for speed
             raise LinkLost(str(self.peer), self._why)
-        self._transport.write(to_frame(message))
+        data = to_frame(message)
+        if self._wire.on:  # before it is written, so that the peer's line comes after ours
+            self._wire.seen("sent", message, str(self.peer))
+        self._transport.write(data)
         if self._transport.get_write_buffer_size() > MAX_UNSENT:
             self._why = "closed by us: it does not read"
             log.warning("slow reader", peer=str(self.peer), unsent=MAX_UNSENT)
             self._transport.abort()
-        if self._wire.on:
-            self._wire.seen("sent", message, str(self.peer))
 
     def _must_be_known(self) -> None:
         if self.peer.role is None:

@@ -147,7 +147,7 @@ def main(
 
 def _run(settings: Settings, command: Command, *, charges: bool, as_json: bool = False) -> None:
     settings = replace(settings, charges=charges, as_json=as_json)
-    program.run("driver", settings.common, lambda stop: app.run(settings, command, stop))
+    program.run("ev-driver", settings.common, lambda stop: app.run(settings, command, stop))
 
 
 @main.command(short_help="Charge, and watch it to the ticket.")

@@ -81,7 +81,7 @@ class Engine:
         self._settings = settings
         self._clock = clock
         self._timepiece = Timepiece(clock, settings.time_scale)
-        self._uplink = Uplink(clock)
+        self._uplink = Uplink(settings.cp_id, clock)
         self._point = ChargePoint(
             settings.cp_id,
             Journal(disk, settings.cp_id),

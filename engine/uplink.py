@@ -13,8 +13,6 @@ from common.dispatch import PeerLink
 from common.errors import LinkLost, Reason
 from common.messages import Answer, ErrorResponse, Message, Request
 
-log = structlog.get_logger()
-
 MONITOR = "the monitor"
 
 
@@ -25,8 +23,9 @@ class Uplink:
         link: The link, while there is one.
     """
 
-    def __init__(self, clock: Clock) -> None:
+    def __init__(self, cp_id: str, clock: Clock) -> None:
         self.link: PeerLink | None = None
+        self._log = structlog.get_logger().bind(cp_id=cp_id)
         self._clock = clock
         self._heard_at = clock.monotonic()
         self._to_tell: list[Message] = []
@@ -42,9 +41,9 @@ class Uplink:
             return
         old, self.link = self.link, link
         self.heard(link)
-        log.info("monitor linked")
+        self._log.info("monitor linked")
         if old is not None:
-            log.warning("another monitor has taken over")
+            self._log.warning("another monitor has taken over")
             text = "another monitor of this charge point has taken over"
             old.close(ErrorResponse(error=Reason.REPLACED, message=text))
 
@@ -57,7 +56,7 @@ class Uplink:
         """This link is gone."""
         if link is self.link:
             self.link = None
-            log.warning("monitor lost", why=why)
+            self._log.warning("monitor lost", why=why)
 
     def release(self) -> None:
         """The engine stops: from now on it makes no difference who is linked."""
@@ -92,4 +91,4 @@ class Uplink:
             try:
                 self.link.tell(message)
             except LinkLost as lost:
-                log.debug("not told", why=str(lost))
+                self._log.debug("not told", why=str(lost))

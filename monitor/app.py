@@ -123,7 +123,7 @@ async def serve(settings: Settings, stop: Stop) -> None:
     """Run the monitor until told to stop.
 
     Raises:
-        CannotStart: The file of Kafka settings cannot be read.
+        CannotStart: The file of Kafka settings cannot be read, or a setting is wrong.
     """
     bootstrap = ",".join(map(str, settings.kafka))
     kafka = KafkaSettings(bootstrap, read_kafka_config(settings.kafka_config))

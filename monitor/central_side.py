@@ -52,7 +52,6 @@ class CentralSide:
         self._location = location
         self._price = price
         self._credential = credential
-        self._registered_shape: tuple[object, ...] = ()
 
     # -- The link --
 

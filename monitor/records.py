@@ -1,7 +1,7 @@
 """Readings and tickets on their way to Kafka, as the engine wrote them.
 
-`take` never waits. A pump moves what the buffer gives to the publisher; what that gives up waits
-again. While Kafka cannot be reached one line says so, and one when it can be reached again.
+`take` never waits. A pump moves what the buffer gives to the publisher, which says itself whether
+Kafka answers; what it gives up waits again.
 """
 
 import asyncio
@@ -23,17 +23,11 @@ RETRY_AFTER = 1.0
 """Seconds of rest after the publisher gave a record up, or took none."""
 
 LOOK_EVERY = 0.5
-"""Seconds between two looks at whether Kafka can be reached."""
+"""Seconds between two looks at whether readings are dropped."""
 
 
 class Sink(Protocol):
     """What is needed of a `stream.Publisher`."""
-
-    @property
-    def healthy(self) -> bool: ...
-
-    @property
-    def last_error(self) -> str: ...
 
     def publish(self, topic: Topic, key: str, value: bytes) -> asyncio.Future[None]: ...
 
@@ -69,15 +63,9 @@ class Records:
                 self._news.set()
 
     async def watch(self) -> None:
-        """Say when Kafka, or what waits for it, changes for the worse or the better."""
-        healthy, dropping, dropped = True, False, 0
+        """Say when readings begin to be dropped, and when that is over; until cancelled."""
+        dropping, dropped = False, 0
         while True:
-            if self._sink.healthy != healthy:
-                healthy = not healthy
-                if healthy:
-                    log.info("Kafka is reached again", waiting=len(self._buffer))
-                else:
-                    log.warning("cannot reach Kafka", error=self._sink.last_error)
             if (self._buffer.dropped > dropped) != dropping:
                 dropping = not dropping
                 if dropping:

@@ -37,6 +37,18 @@ EMBEDDED_CLUSTER = "mockCluster"
 _CHECKED = {"cleanup.policy": "delete", "message.timestamp.type": "CreateTime"}
 """Settings that change what a record means, with Kafka's own defaults."""
 
+_NOT_READY = frozenset(
+    {
+        KafkaError._TIMED_OUT,
+        KafkaError._TRANSPORT,
+        KafkaError._ALL_BROKERS_DOWN,
+        KafkaError.REQUEST_TIMED_OUT,
+        KafkaError.NOT_CONTROLLER,
+        KafkaError.INVALID_REPLICATION_FACTOR,  # of the brokers just seen some are gone
+        KafkaError.UNKNOWN_TOPIC_OR_PART,  # a topic just made, which not all brokers know yet
+    }
+)
+
 _STEP = 0.1
 """Seconds between two looks."""
 
@@ -200,7 +212,7 @@ class _Admin:
         except TimeoutError as error:
             raise self._unreachable(error) from None
         except KafkaException as error:
-            if error_code(error) in (KafkaError._TIMED_OUT, KafkaError.REQUEST_TIMED_OUT):
+            if error_code(error) in _NOT_READY:
                 raise self._unreachable(error) from None
             raise
 

@@ -12,6 +12,7 @@ from common.dispatch import (
     Handled,
     HandlerMismatch,
     Peer,
+    SoonOrLater,
     handler,
     refusal,
 )
@@ -127,6 +128,56 @@ def test_a_mistyped_handler_is_named(takes: object, returns: object, said: str) 
     named = [problem for problem in problems(Role.ENGINE, owner) if "health_check:" in problem]
     assert len(named) == 1
     assert named[0].endswith(said)
+
+
+@pytest.mark.parametrize(
+    "returns",
+    [
+        CommandResponse | Coroutine[Any, Any, CommandResponse],
+        HealthCheckResponse | Coroutine[Any, Any, CommandResponse],
+        Coroutine[Any, Any, HealthCheckResponse],
+        HealthCheckResponse | CommandResponse,
+        None | Coroutine[Any, Any, None],
+    ],
+)
+def test_what_comes_sooner_or_later_is_compared_too(returns: object) -> None:
+    """Both must be the message's answer."""
+
+    def health_check(self: object, message: Message, peer: Peer) -> None:
+        """Says the wrong thing."""
+
+    wrong = typed(health_check, takes=HealthCheckRequest, returns=returns)
+    (problem,) = problems(Role.ENGINE, handlers(Role.ENGINE, HealthCheckRequest=wrong))
+    assert problem.endswith(", not HealthCheckResponse")
+
+
+async def test_a_plain_handler_may_now_and_then_wait() -> None:
+    """`SoonOrLater[X]` answers with an `X`, at once or as a coroutine."""
+
+    class Beats:
+        later = False
+
+        @handler
+        def health(
+            self, message: HealthCheckRequest, peer: Peer
+        ) -> SoonOrLater[HealthCheckResponse]:
+            return self.slowly() if self.later else health()
+
+        async def slowly(self) -> HealthCheckResponse:
+            return health()
+
+        @handler
+        def error(self, message: ErrorResponse, peer: Peer) -> SoonOrLater[None]:
+            return None
+
+    beats = Beats()
+    owner = handlers(Role.ENGINE, HealthCheckRequest=None, ErrorResponse=None)
+    engine = Dispatcher(Role.ENGINE, owner, beats)
+    assert engine.dispatch(sample(HealthCheckRequest), PEER) == health()
+    beats.later = True
+    work = engine.dispatch(sample(HealthCheckRequest), PEER)
+    assert isinstance(work, Coroutine)
+    assert await work == health()
 
 
 def test_a_handler_without_annotations_is_named() -> None:
@@ -354,6 +405,24 @@ async def test_call_lets_the_error_through(later: bool) -> None:
     with pytest.raises(StoreUnavailable):
         await outcome(engine.call(sample(HealthCheckRequest), PEER))
     assert handled.get() is None
+
+
+async def test_it_is_known_who_may_wait_and_who_does() -> None:
+    """As a link must, that lets only so many requests wait."""
+
+    async def slowly(self: object, message: Message, peer: Peer) -> HealthCheckResponse:
+        return health()
+
+    slow = typed(slowly, takes=HealthCheckRequest, returns=HealthCheckResponse)
+    engine, _ = dispatcher(Role.ENGINE, HealthCheckRequest=slow)
+    assert engine.waits(sample(HealthCheckRequest))
+    assert not engine.waits(sample(StopCpCommand))
+    work = asyncio.create_task(asyncio.sleep(0))
+    engine.keep(work)
+    assert engine.in_work == 1
+    await work
+    await asyncio.sleep(0)
+    assert engine.in_work == 0
 
 
 # ---- Ending -----------------------------------------------------------------------------------

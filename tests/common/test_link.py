@@ -339,6 +339,55 @@ async def test_an_answer_that_fits_no_frame_becomes_internal() -> None:
             await link.monitor.ask(HEALTH, within=SOON)
 
 
+# ---- Limits -----------------------------------------------------------------------------------
+
+
+async def test_a_link_with_too_much_in_work_is_overloaded() -> None:
+    """A further request that would wait is refused at once; the others are answered."""
+    assert module.MAX_IN_WORK == 32
+    event = asyncio.Event()
+    async with ends(HealthCheckRequest=waits_for(event)) as link:
+        asked = [asyncio.create_task(link.monitor.ask(HEALTH)) for _ in range(module.MAX_IN_WORK)]
+        await eventually(lambda: len(link.at_engine.messages) == module.MAX_IN_WORK)
+        with pytest.raises(Refused, match=r"^overloaded$"):
+            await link.monitor.ask(HEALTH)
+        event.set()
+        assert {(await answer).status for answer in asked} == {"success"}
+        assert (await link.monitor.ask(HEALTH)).status == "success"
+
+
+async def test_what_is_done_at_once_is_never_overloaded() -> None:
+    """Nor is what has no answer: only a request that may wait takes a place."""
+    event = asyncio.Event()
+    async with ends(HealthCheckRequest=waits_for(event)) as link:
+        asked = [asyncio.create_task(link.monitor.ask(HEALTH)) for _ in range(module.MAX_IN_WORK)]
+        await eventually(lambda: len(link.at_engine.messages) == module.MAX_IN_WORK)
+        command = ReportSessionsCommand(cp_id="A", session_ids=())
+        assert (await link.monitor.ask(command)).status == "success"
+        link.monitor.tell(ErrorResponse(error=Reason.OVERLOADED))
+        await eventually(lambda: isinstance(link.at_engine.messages[-1], ErrorResponse))
+        event.set()
+        await asyncio.gather(*asked)
+
+
+async def test_all_links_together_have_a_limit_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Many links that each keep their own are still bounded."""
+    assert module.MAX_IN_WORK_IN_ALL == 10_000
+    monkeypatch.setattr(module, "MAX_IN_WORK_IN_ALL", 3)
+    event = asyncio.Event()
+    to_engine, at_engine = dispatcher(ENGINE, HealthCheckRequest=waits_for(event))
+    to_monitor, _ = dispatcher(MONITOR)
+    async with listening(ENGINE, to_engine, peer_role=MONITOR) as listener:
+        links = [await dial(listener, MONITOR, to_monitor, peer_role=ENGINE) for _ in range(4)]
+        asked = [asyncio.create_task(link.ask(HEALTH)) for link in links[:3]]
+        await eventually(lambda: len(at_engine.messages) == 3)
+        with pytest.raises(Refused, match=r"^overloaded$"):
+            await links[3].ask(HEALTH)
+        event.set()
+        await asyncio.gather(*asked)
+        assert (await links[3].ask(HEALTH)).status == "success"
+
+
 # ---- How a link ends --------------------------------------------------------------------------
 
 
@@ -406,8 +455,54 @@ async def test_what_is_owed_is_written_before_a_link_closes() -> None:
         assert len(link.at_monitor.messages) == 1_000
 
 
+async def test_a_slow_reader_is_closed() -> None:
+    """Over a mebibyte waits for it: no more is kept, and it is told nothing more."""
+    async with raw_peer(ADMIN) as (raw, listener, _):
+        (link,) = listener.links
+        raw._writer.transport.pause_reading()  # type: ignore[attr-defined]
+        long = ErrorResponse(error=Reason.OVERLOADED, message="x" * 900)
+        while not link.is_closing:
+            link.tell(long)
+        with pytest.raises(LinkLost, match="does not read"):
+            link.tell(long)
+        assert await asyncio.wait_for(link.closed, SOON) == "closed by us: it does not read"
+
+
+async def test_telling_more_waits_until_the_peer_has_read() -> None:
+    """Who tells much paces itself by `drained`, and nobody is closed."""
+    async with raw_peer(ADMIN) as (raw, listener, _):
+        (link,) = listener.links
+        transport = raw._writer.transport
+        transport.pause_reading()  # type: ignore[attr-defined]
+        told = 0
+        while link._drained.is_set():
+            link.tell(ErrorResponse(error=Reason.OVERLOADED, message="x" * 900))
+            told += 1
+        waiting = asyncio.ensure_future(link.drained())
+        transport.resume_reading()  # type: ignore[attr-defined]
+        for _ in range(told):
+            await raw.read()
+        await asyncio.wait_for(waiting, SOON)
+        assert not link.is_closing
+
+
+async def test_who_floods_and_does_not_read_is_closed_without_an_error() -> None:
+    """In the middle of the bytes that would be complained about: nothing is told after it."""
+    errors: list[object] = []
+    asyncio.get_running_loop().set_exception_handler(lambda _, context: errors.append(context))
+    async with raw_peer(ADMIN) as (raw, listener, _):
+        (link,) = listener.links
+        raw._writer.transport.pause_reading()  # type: ignore[attr-defined]
+        while not link.closed.done():
+            raw.write(frame(b'{"type":"x"}') * 1_000)
+            await asyncio.sleep(0)
+        assert await link.closed == "closed by us: it does not read"
+    assert errors == []
+
+
 async def test_a_peer_that_does_not_read_is_cut_off(monkeypatch: pytest.MonkeyPatch) -> None:
     """Closing waits for it only so long."""
+    monkeypatch.setattr(module, "MAX_UNSENT", 1 << 30)
     monkeypatch.setattr(module, "LINGER", 0.05)
     async with raw_peer(ADMIN) as (raw, listener, _):
         (link,) = listener.links

@@ -63,13 +63,6 @@ class Monitor(Link):
         found: list[str] = self.heartbeat().get("unsettled_sessions", [])
         return found
 
-    def wait_unsettled(self, *session_ids: str) -> None:
-        """Wait until these, in this order, are what central wants to hear about."""
-        until = time.monotonic() + DEADLINE
-        while (found := self.unsettled()) != list(session_ids):
-            assert time.monotonic() < until, f"not {session_ids} in {DEADLINE} s: {found}"
-            time.sleep(0.02)
-
     def wait_settled(self, session_id: str) -> None:
         until = time.monotonic() + DEADLINE
         while session_id not in self.settled(session_id):
@@ -214,6 +207,17 @@ class Driver(Link):
 
     def state(self, session_id: str) -> str | None:
         return next((s["state"] for s in self.history() if s["session_id"] == session_id), None)
+
+    def wait_free(self) -> None:
+        """Wait until the newest session holds neither connector nor driver."""
+        until = time.monotonic() + DEADLINE
+        while True:
+            page = self.ask("charging_history_request", driver_id=self.driver_id, limit=1)
+            states = [row["state"] for row in page.get("sessions", [])]
+            if not {"authorised", "charging"} & set(states):
+                return
+            assert time.monotonic() < until, f"not over in {DEADLINE} s: {page}"
+            time.sleep(0.005)
 
     def wait_session(self, session_id: str, state: str) -> Message:
         """The history's row, as soon as it says `state`."""

@@ -75,7 +75,7 @@ def test_stopping_a_charging_point_ends_its_charge(network: Network, admin: Admi
     admin.wait_row(monitor.cp_id, "Charging")
     assert carried_out(admin, monitor, "stop_cp")["status"] == "success"
     assert admin.wait_row(monitor.cp_id, "Charging")["stopped"] is True
-    monitor.send("status_update", cp_id=monitor.cp_id, status="finishing", session_id=session_id)
+    monitor.finish(session_id)
     assert admin.wait_row(monitor.cp_id, "Finishing")["stopped"] is True
     monitor.ticket(session_id, 1.5, "cp_stopped")
     assert driver.wait_session(session_id, "completed")["reason"] == "cp_stopped"

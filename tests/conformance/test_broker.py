@@ -45,8 +45,7 @@ def supply(monitor: Monitor, driver: Driver) -> str:
     session_id = driver.begin(monitor)
     for word, state in (("charging", "charging"), ("available", "finishing")):
         monitor.send("status_update", cp_id=monitor.cp_id, status=word, session_id=session_id)
-        monitor.heartbeat()
-        assert driver.state(session_id) == state
+        driver.wait_session(session_id, state)
     return session_id
 
 

@@ -61,7 +61,7 @@ def test_two_drivers_ask_for_one_point_in_the_same_moment(network: Network) -> N
             for driver, content in zip(drivers, contents, strict=True)
         ]
         assert Counter(found) == {"served": 1, "charge_point_busy": 1}
-        end(monitor, session_id)
+        end(monitor, session_id, *drivers)
     monitor.assert_no_command()
 
 
@@ -75,7 +75,7 @@ def test_two_drivers_on_one_link_in_one_write(network: Network) -> None:
         session_id = monitor.accept_start()["session_id"]
         found = [outcome(link.answer_to(content["message_id"])) for content in contents]
         assert Counter(found) == {"served": 1, "charge_point_busy": 1}
-        end(monitor, session_id)
+        end(monitor, session_id, link, other)
         monitor.close()
 
 
@@ -93,7 +93,7 @@ def test_tcp_and_kafka_in_the_same_moment(network: Network) -> None:
             outcome(network.events.wait(by_kafka.driver_id, message_id=two["message_id"])),
         ]
         assert Counter(found) == {"served": 1, "charge_point_busy": 1}
-        end(monitor, session_id)
+        end(monitor, session_id, by_tcp, by_kafka)
 
 
 def test_one_driver_asks_for_two_points_in_the_same_moment(network: Network) -> None:
@@ -111,4 +111,4 @@ def test_one_driver_asks_for_two_points_in_the_same_moment(network: Network) -> 
             outcome(second.answer_to(contents[1]["message_id"])),
         ]
         assert Counter(found) == {"served": 1, "driver_busy": 1}
-        end(served, session_id)
+        end(served, session_id, driver)

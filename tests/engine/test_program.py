@@ -232,7 +232,8 @@ async def test_whatever_ends_an_engine_its_next_start_gives_the_ticket(
     with EngineProcess(tmp_path, *options) as engine:
         monitor = await PlayedMonitor.dial(engine.port)
         await monitor.link.ask(start())
-        reading = await monitor.next(ChargingData, lambda r: (r.sequence or 0) >= 3)
+        async with monitor.watching():
+            reading = await monitor.next(ChargingData, lambda r: (r.sequence or 0) >= 3)
         assert engine.end(number) == (0 if number is signal.SIGTERM else -signal.SIGKILL)
         await monitor.link.closed
 

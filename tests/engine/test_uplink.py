@@ -39,7 +39,7 @@ class FakeLink:
 
 def test_the_newest_monitor_wins() -> None:
     """The older is told so and closed; its end then changes nothing."""
-    uplink, old, new = Uplink(FakeClock()), FakeLink(), FakeLink()
+    uplink, old, new = Uplink(CP, FakeClock()), FakeLink(), FakeLink()
     uplink.adopt(old)
     uplink.adopt(old)
     assert old.closed_with is None
@@ -55,7 +55,7 @@ def test_the_newest_monitor_wins() -> None:
 def test_silence_counts_from_the_last_byte_of_the_monitor() -> None:
     """Bytes of other links do not break it, nor does the link's end."""
     clock = FakeClock()
-    uplink, monitor, stranger = Uplink(clock), FakeLink(), FakeLink()
+    uplink, monitor, stranger = Uplink(CP, clock), FakeLink(), FakeLink()
     clock.pass_(10)
     assert uplink.silence == 10
     uplink.adopt(monitor)
@@ -72,7 +72,7 @@ def test_silence_counts_from_the_last_byte_of_the_monitor() -> None:
 
 async def test_what_is_told_goes_out_after_the_answer_in_work() -> None:
     """In order, with the next turn of the loop."""
-    uplink, monitor = Uplink(FakeClock()), FakeLink()
+    uplink, monitor = Uplink(CP, FakeClock()), FakeLink()
     uplink.adopt(monitor)
     second = reading_of(a_session(sequence=11), CP)
     uplink.tell(READING)
@@ -84,7 +84,7 @@ async def test_what_is_told_goes_out_after_the_answer_in_work() -> None:
 
 async def test_what_nobody_hears_is_dropped() -> None:
     """Without a monitor, or when it goes at that moment; the journal has it."""
-    uplink, monitor = Uplink(FakeClock()), FakeLink()
+    uplink, monitor = Uplink(CP, FakeClock()), FakeLink()
     uplink.tell(READING)
     await asyncio.sleep(0)
     uplink.adopt(monitor)
@@ -98,7 +98,7 @@ async def test_what_nobody_hears_is_dropped() -> None:
 
 async def test_a_question_needs_a_monitor() -> None:
     """With one it is asked; without one that is said at once."""
-    uplink = Uplink(FakeClock())
+    uplink = Uplink(CP, FakeClock())
     with pytest.raises(LinkLost, match="link to the monitor is lost: none is connected"):
         await uplink.ask(REQUEST)
     uplink.adopt(FakeLink())
@@ -108,7 +108,7 @@ async def test_a_question_needs_a_monitor() -> None:
 
 def test_an_engine_that_stops_loses_no_monitor() -> None:
     """That its links end then is no event."""
-    uplink, monitor = Uplink(FakeClock()), FakeLink()
+    uplink, monitor = Uplink(CP, FakeClock()), FakeLink()
     uplink.adopt(monitor)
     uplink.release()
     with capture_logs() as logs:

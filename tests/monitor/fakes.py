@@ -28,30 +28,15 @@ class FakePublisher:
 
     Attributes:
         records: What was published, oldest first.
-        healthy: Whether it can be reached.
-        last_error: Why not.
-        looks: How often that was asked.
         full: It takes nothing more.
         holds: It does not acknowledge; `acknowledge` and `fail` do, later.
     """
 
     def __init__(self) -> None:
         self.records: list[ChargingData | ChargeCompletion] = []
-        self.last_error = ""
-        self.looks = 0
         self.full = False
         self.holds = False
-        self._healthy = True
         self._open: list[asyncio.Future[None]] = []
-
-    @property
-    def healthy(self) -> bool:
-        self.looks += 1
-        return self._healthy
-
-    @healthy.setter
-    def healthy(self, healthy: bool) -> None:
-        self._healthy = healthy
 
     def publish(self, topic: Topic, key: str, value: bytes) -> asyncio.Future[None]:
         if self.full:

@@ -104,21 +104,6 @@ async def test_a_ticket_on_its_way_is_not_taken_twice(
     await eventually(lambda: records.take(ticket()))
 
 
-async def test_one_line_says_that_kafka_is_gone_and_one_that_it_is_back(
-    kafka: FakePublisher, records: Records
-) -> None:
-    """Not one a second."""
-    with capture_logs() as lines:
-        kafka.healthy, kafka.last_error = False, "connection refused"
-        await eventually(lambda: lines)
-        looks = kafka.looks
-        await eventually(lambda: kafka.looks > looks + 5)
-        kafka.healthy = True
-        await eventually(lambda: len(lines) > 1)
-    assert [line["event"] for line in lines] == ["cannot reach Kafka", "Kafka is reached again"]
-    assert lines[0]["error"] == "connection refused"
-
-
 async def test_dropped_readings_are_counted_in_the_log(
     kafka: FakePublisher, records: Records
 ) -> None:
