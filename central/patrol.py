@@ -25,7 +25,7 @@ DRIVER_HELD_OFFLINE = 120.0
 INTENTS_EVERY = 5
 """Looks between two deliveries of stops that an engine has not confirmed."""
 
-FORGET_EVERY = 600
+FORGET_EVERY = 5
 """Looks between two clearings of remembered answers."""
 
 

@@ -1,8 +1,9 @@
 """Time and fresh ids, from one place each, so that both can be replaced."""
 
+import os
 import time
+from random import Random
 from typing import Protocol
-from uuid import uuid4
 
 
 class Clock(Protocol):
@@ -25,6 +26,15 @@ class SystemClock:
         return time.monotonic()
 
 
+_random = Random()  # noqa: S311 -- an id names a thing, and is no secret
+os.register_at_fork(after_in_child=_random.seed)
+
+
 def new_id() -> str:
-    """A UUID for a new message or session."""
-    return str(uuid4())
+    """A version 4 UUID (RFC 9562) for a new message or session.
+
+    Not `uuid4`: a system call for each id was a seventh of central's work for a charge.
+    """
+    digits = f"{_random.getrandbits(128):032x}"
+    variant = "89ab"[int(digits[16], 16) & 3]
+    return f"{digits[:8]}-{digits[8:12]}-4{digits[13:16]}-{variant}{digits[17:20]}-{digits[20:]}"

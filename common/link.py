@@ -8,6 +8,7 @@ its answer goes nowhere.
 """
 
 import asyncio
+import os
 import socket
 from collections.abc import Callable, Coroutine
 from typing import Any, cast
@@ -51,7 +52,11 @@ FULL_AT = 1 << 18
 """Bytes that wait for a peer at which `drained` begins to wait."""
 
 LOOK_EVERY = 0.5
-"""Seconds between two looks at a link's silence: cheaper than a timer moved by each message."""
+"""Seconds between two looks at a link's silence, or a tenth of its patience where that is longer:
+cheaper than a timer moved by each message."""
+
+READ_FIRST = 0.01
+"""Seconds in which what has already arrived is read before a peer is judged silent."""
 
 KEEPALIVE = 60
 """Seconds of silence after which TCP asks whether the other machine is still there."""
@@ -310,7 +315,18 @@ class Link(asyncio.Protocol):
             self._drop()
 
     def _must_be_heard(self) -> None:
-        silence = self._loop.time() - self._heard_at
+        if self.patience is not None and self._silence() >= self.patience:
+            # If it was us who stood still, what came meanwhile is read first.
+            self._watch = self._loop.call_later(READ_FIRST, self._judge_silence)
+        else:
+            wait = max(LOOK_EVERY, (self.patience or 0.0) / 10)
+            self._watch = self._loop.call_later(wait, self._must_be_heard)
+
+    def _silence(self) -> float:
+        return self._loop.time() - self._heard_at
+
+    def _judge_silence(self) -> None:
+        silence = self._silence()
         if self.patience is not None and silence >= self.patience:
             self._why = f"silent for {silence:.1f} s"
             self._drop()
@@ -329,6 +345,8 @@ def _keep_alive(connection: socket.socket | None) -> None:
     connection.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
     if hasattr(socket, "TCP_KEEPIDLE"):
         connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPIDLE, KEEPALIVE)
+        connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPINTVL, KEEPALIVE // 6)
+        connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPCNT, 3)
 
 
 class Listener:
@@ -358,7 +376,10 @@ class Listener:
                 lambda: self._make_link(self), host, port, backlog=4096
             )
         except OSError as error:
-            why = error.strerror or str(error)
+            if error.errno and not isinstance(error, socket.gaierror):
+                why = os.strerror(error.errno)
+            else:  # a name that nobody knows has a number and a text of its own
+                why = error.strerror or str(error)
             raise CannotStart(f"cannot listen on {host}:{port}: {why}") from None
         self.host = host
         self.port = self._server.sockets[0].getsockname()[1]

@@ -245,8 +245,8 @@ def run(
     except (ChargingError, OSError) as error:
         _give_up(name, error, settings.debug)
     except BaseExceptionGroup as group:
-        found = group.subgroup((ChargingError, OSError))
-        if found is None:
+        found, bugs = group.split((ChargingError, OSError))
+        if found is None or bugs is not None:
             raise
         _give_up(name, _first(found), settings.debug)
     sys.exit(code or 0)

@@ -27,6 +27,7 @@ USUAL_CHARGE = WattHours(50_000)
 
 NO_ENERGY = WattHours(0)
 NO_COST = Money(0)
+NO_POWER = Watts(0)
 
 _RANK = {
     SessionState.AUTHORISED: 0,
@@ -68,7 +69,7 @@ class Charge:
     Attributes:
         target: The energy asked for; None if none was, or if it is not known here.
         sequence: Of the latest reading; 0 before the first.
-        power: At the latest reading; None where only the history told of it.
+        power: At the latest reading; None where it was the history that told of the energy.
         progress: Percent of the target, or of the usual charge.
         epoch: The highest seen.
     """
@@ -80,7 +81,7 @@ class Charge:
     state: SessionState = SessionState.AUTHORISED
     energy: WattHours = NO_ENERGY
     sequence: int = 0
-    power: Watts | None = None
+    power: Watts | None = NO_POWER
     cost: Money = NO_COST
     progress: int = 0
     price: Price | None = None
@@ -166,7 +167,7 @@ def _ended(charge: Charge, ticket: Ticket) -> Charge:
 
 
 def _without_figures(charge: Charge) -> Charge:
-    return replace(charge, energy=NO_ENERGY, sequence=0, power=Watts(0), cost=NO_COST, progress=0)
+    return replace(charge, energy=NO_ENERGY, sequence=0, power=NO_POWER, cost=NO_COST, progress=0)
 
 
 def _progressed(charge: Charge, progress: int) -> Charge:

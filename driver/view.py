@@ -36,7 +36,7 @@ ENDS = {
     EndReason.OPERATOR_REQUEST: "an operator stopped it",
     EndReason.UNPLUGGED: "the car was unplugged",
     EndReason.NOT_PLUGGED_IN: "no car was plugged in",
-    EndReason.TARGET_REACHED: "the energy asked for, or all that the car takes",
+    EndReason.TARGET_REACHED: "target reached, or the car is full",
     EndReason.CP_STOPPED: "an operator stopped the charge point",
     EndReason.FAULT: "the charge point broke",
     EndReason.MONITOR_LOST: "the charge point lost its monitor",

@@ -1,10 +1,19 @@
-"""The charge that is being watched: moved by what central tells, waited for by who shows it."""
+"""The charge that is being watched: moved by what central tells, waited for by who shows it.
+
+What central tells of a session may come before the answer that names the session, for they take
+different ways. So what is not of the charge that is watched is kept for a while.
+"""
 
 import asyncio
+from collections import deque
+from functools import reduce
 
 from common.clock import Clock
 from common.messages import SessionRow
 from driver.charge import Charge, Event, seen, told
+
+KEPT = 100
+"""Messages about other sessions that are kept: far more than come before an answer does."""
 
 
 class Watch:
@@ -19,17 +28,20 @@ class Watch:
         self.charge: Charge | None = None
         self.heard_at = clock.monotonic()
         self._clock = clock
+        self._early: deque[Event] = deque(maxlen=KEPT)
         self._moved = asyncio.Event()
 
     def follow(self, charge: Charge) -> None:
         """Watch this charge, and no other any more."""
-        self.charge = charge
+        self.charge = reduce(seen, self._early, charge)
+        self._early.clear()
         self.heard_at = self._clock.monotonic()
         self._moved.set()
 
     def seen(self, event: Event) -> None:
         """Central told something by Kafka."""
         if self.charge is None or event.session_id != self.charge.session_id:
+            self._early.append(event)
             return
         self.heard_at = self._clock.monotonic()
         self._move(seen(self.charge, event))

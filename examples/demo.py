@@ -296,7 +296,7 @@ def check(results: list[Json], drivers: list[Driver]) -> None:
 def sums(charges: list[Json]) -> str:
     energy = sum((Decimal(charge["energy_consumed_kwh"]) for charge in charges), Decimal(0))
     cost = sum((Decimal(charge["total_cost"]) for charge in charges), Decimal(0))
-    return f"{len(charges)} charges, {energy:.3f} kWh, {cost:.2f} EUR"
+    return f"{len(charges)} charged, {energy:.3f} kWh, {cost:.2f} EUR"
 
 
 def main() -> int:

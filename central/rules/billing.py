@@ -20,7 +20,7 @@ def closed(
     The session must have no ticket yet.
     """
     reason = completion.reason or asked
-    event = ticket_event(completion, reason)
+    event = ticket_event(session, completion, reason)
     energy = completion.energy_consumed_kwh
     billed = event is SessionEvent.TICKET
     started_at = completion.started_at or session.started_at

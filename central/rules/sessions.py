@@ -84,8 +84,14 @@ def counts(session: Session, reading: ChargingData) -> bool:
     return reading.energy_consumed_kwh > session.energy
 
 
-def ticket_event(completion: ChargeCompletion, reason: EndReason | None) -> SessionEvent:
-    """Whether an engine's completion makes a bill: energy flowed, or the driver ended it."""
-    if completion.energy_consumed_kwh > 0 or reason is EndReason.DRIVER_REQUEST:
+def ticket_event(
+    session: Session, completion: ChargeCompletion, reason: EndReason | None
+) -> SessionEvent:
+    """Whether an engine's completion makes a bill: energy flowed, or the driver ended the charge.
+
+    A session that has failed is billed for energy only: there was no charge to end.
+    """
+    wished = reason is EndReason.DRIVER_REQUEST and session.state is not SessionState.FAILED
+    if completion.energy_consumed_kwh > 0 or wished:
         return SessionEvent.TICKET
     return SessionEvent.EMPTY_TICKET

@@ -1,7 +1,7 @@
 """A record on its way out, and what an error means for it."""
 
 from asyncio import Future
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from confluent_kafka import KafkaError
 
@@ -38,8 +38,7 @@ class Delivery:
     Attributes:
         future: Done when the record is stored, or was given up.
         give_up_at: By the loop's clock; None: never.
-        reports: Where the report goes: to the producer that has the record now. What an
-            abandoned one says later is not heard.
+        reports: Where its reports go.
     """
 
     topic: str
@@ -47,7 +46,7 @@ class Delivery:
     value: bytes
     future: "Future[None]"
     give_up_at: float | None
-    reports: list[Report] = field(default_factory=list)
+    reports: list[Report]
 
     def __call__(self, error: KafkaError | None, _message: object) -> None:
         self.reports.append((self, error))

@@ -51,7 +51,11 @@ PROBE_WITHIN = 1.0
 CLOSE_WITHIN = 5.0
 """Seconds that closing waits for what is still under way."""
 
-_DEFAULTS: Mapping[str, object] = {"linger.ms": 5}
+_DEFAULTS: Mapping[str, object] = {
+    "linger.ms": 5,
+    # A missing topic is told of after 2 s, not after 30: its records are held and sent again.
+    "topic.metadata.propagation.max.ms": 2000,
+}
 
 
 class ProducerLike(Protocol):
@@ -146,7 +150,8 @@ class Publisher:
             self._schedule(POLL_BUSY)
         late = self._give_up_after
         give_up_at = None if late is None else self._loop.time() + late
-        delivery = Delivery(topic.name, key, value, self._loop.create_future(), give_up_at)
+        future = self._loop.create_future()
+        delivery = Delivery(topic.name, key, value, future, give_up_at, self._reports)
         self._pending[delivery] = None
         try:
             self._send(delivery)
@@ -191,7 +196,6 @@ class Publisher:
         if held is not None:
             held.append(delivery)  # not ahead of those that wait
         elif not self._broken:
-            delivery.reports = self._reports
             try:
                 self._producer.produce(
                     delivery.topic, delivery.value, delivery.key, on_delivery=delivery
@@ -303,9 +307,9 @@ class Publisher:
             # The settings were right at first: a file that they name is being replaced.
             self._health.failed(str(error))
             return
+        # What it has not reported by now is not heard any more: it is not polled again.
         self._producer.purge()
         self._producer = producer
-        self._reports = []
         self._broken = False
         self._resend(list(self._pending))
 

@@ -541,6 +541,21 @@ async def test_a_handler_that_closes_the_link_is_the_last_one() -> None:
         assert list(seen.messages) == [error]
 
 
+async def test_an_answer_over_a_link_that_its_handler_closed_goes_nowhere() -> None:
+    """At once or later; nothing is raised for it."""
+
+    def shut(self: Seen, message: Message, peer: Peer) -> HealthCheckResponse:
+        assert peer.link is not None
+        peer.link.close()
+        return HealthCheckResponse(status=Outcome.SUCCESS)
+
+    method = typed(shut, takes=HealthCheckRequest, returns=HealthCheckResponse)
+    async with ends(HealthCheckRequest=method) as link:
+        with pytest.raises(LinkLost):
+            await link.monitor.ask(HEALTH)
+        assert await link.engine.closed == "closed by us"
+
+
 # ---- Silence ----------------------------------------------------------------------------------
 
 
@@ -551,6 +566,23 @@ async def test_silence_closes_a_link(monkeypatch: pytest.MonkeyPatch) -> None:
         (link,) = listener.links
         assert await raw.rest() == []
         assert (await link.closed).startswith("silent for 0.")
+
+
+async def test_what_came_while_we_stood_still_is_read_first(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """If it was us who were busy, the peer is not to blame: it has a moment more to be heard."""
+    monkeypatch.setattr(module, "LOOK_EVERY", 0.01)
+    monkeypatch.setattr(module, "READ_FIRST", 0.5)
+    async with raw_peer(DRIVER, patience=60) as (raw, listener, _):
+        (link,) = listener.links
+        link._heard_at -= 100
+        before = link._heard_at
+        await asyncio.sleep(0.1)
+        raw.write(b"\x02")
+        await eventually(lambda: link._heard_at > before + 90)
+        await asyncio.sleep(0.6)
+        assert not link.is_closing
 
 
 async def test_any_byte_is_a_sign_of_life(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -735,6 +767,16 @@ async def test_a_link_logs_each_message_when_asked_to() -> None:
     assert {line["trace_id"] for line in wire} == {"m-1"}
 
 
+async def test_a_link_does_not_log_messages_at_other_levels() -> None:
+    """Nothing is done for lines that nobody wants."""
+    with capture_logs() as lines:
+        async with ends() as link:
+            for end in (link.engine, link.monitor):
+                end._wire.on = False
+            await link.monitor.ask(HEALTH)
+    assert not [line for line in lines if "type" in line]
+
+
 # ---- Listening --------------------------------------------------------------------------------
 
 
@@ -753,8 +795,20 @@ def taken_port() -> Iterator[int]:
         yield server.getsockname()[1]
 
 
+async def test_a_name_that_nobody_knows_is_one_sentence(monkeypatch: pytest.MonkeyPatch) -> None:
+    """In the resolver's words."""
+
+    async def unknown(*_: object, **__: object) -> None:
+        raise socket.gaierror(socket.EAI_NONAME, "Name or service not known")
+
+    monkeypatch.setattr(asyncio.get_running_loop(), "create_server", unknown)
+    listener = Listener(lambda _: pytest.fail("accepted"))
+    with pytest.raises(CannotStart, match=r"^cannot listen on nobody:7000: Name or service not kn"):
+        await listener.open("nobody", 7000)
+
+
 async def test_an_address_of_another_machine_is_one_sentence() -> None:
-    """As for a name that nobody knows."""
+    """Nobody can listen there."""
     listener = Listener(lambda _: pytest.fail("accepted"))
     with pytest.raises(CannotStart, match=r"^cannot listen on 192\.0\.2\.1:7000: "):
         await listener.open("192.0.2.1", 7000)

@@ -154,8 +154,10 @@ def test_an_address_is_host_and_port(text: str, host: str, port: int) -> None:
 
 @pytest.mark.parametrize(
     "text",
-    ["", ":", "7000", "host", "host:", ":7000", "host:-1", "host:65536", "host:7 0", "a b:1"]
-    + ["a,b:1", "http://a:1", "host:٣", "host:1e3", "[]:1"],
+    [
+        *("", ":", "7000", "host", "host:", ":7000", "host:-1", "host:65536", "host:7 0"),
+        *("a b:1", "a,b:1", "http://a:1", "host:٣", "host:1e3", "[]:1"),
+    ],
 )
 def test_what_is_no_address_is_refused(text: str) -> None:
     """With the text in the sentence."""

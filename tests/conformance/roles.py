@@ -165,12 +165,6 @@ class Driver(Link):
         assert answer["session_id"] == command["session_id"]
         return str(answer["session_id"])
 
-    def wait_free(self) -> None:
-        """Wait until central knows that this driver has no session that is open."""
-        until = time.monotonic() + DEADLINE
-        while any(s["state"] in ("authorised", "charging") for s in self.history()):
-            assert time.monotonic() < until, f"still busy after {DEADLINE} s"
-
     def begin_when_free(self, monitor: Monitor) -> str:
         """A charge, asked for anew until the point is no longer busy; its session_id."""
         until = time.monotonic() + DEADLINE

@@ -222,7 +222,7 @@ async def test_central_that_is_not_there(absent: PlayedCentral, tmp_path: Path) 
     assert (failed.code, failed.out) == (1, "")
     assert f"cannot reach CENTRAL at {absent.address} (Connection refused)" in failed.err
     last = failed.err.splitlines()[-1]
-    assert last.startswith(f"driver: cannot reach CENTRAL at {absent.address}: no answer to")
+    assert last.startswith(f"ev-driver: cannot reach CENTRAL at {absent.address}: no answer to")
 
 
 # -- Crashes, and leaving --
@@ -321,7 +321,7 @@ async def test_there_is_nothing_to_stop(central: PlayedCentral, tmp_path: Path) 
     """A sentence, and exit code 1."""
     stopped = await run(*options(central, tmp_path), "stop")
     assert stopped.code == 1
-    assert stopped.err == "driver: no charge of D-1 is running\n"
+    assert stopped.err == "ev-driver: no charge of D-1 is running\n"
 
 
 async def test_a_stop_finds_the_session_in_the_history(

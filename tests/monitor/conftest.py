@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 
 import pytest
 
@@ -63,14 +64,17 @@ async def monitor(
     quick: None, settings: Settings, publisher: FakePublisher
 ) -> AsyncIterator[Monitor]:
     """A monitor that runs."""
-    async for monitor in running(settings, publisher):
+    async with running(settings, publisher) as monitor:
         yield monitor
 
 
+@asynccontextmanager
 async def running(settings: Settings, publisher: FakePublisher) -> AsyncIterator[Monitor]:
     """Run a monitor until the test ends."""
     monitor, stop = Monitor(settings, publisher, SystemClock()), Stop()
     work = asyncio.ensure_future(monitor.run(stop))
-    yield monitor
-    stop.ask()
-    await work
+    try:
+        yield monitor
+    finally:
+        stop.ask()
+        await work

@@ -155,4 +155,11 @@ def test_a_completion_bills_energy_or_the_drivers_wish(
     wh: int, reason: EndReason | None, event: SessionEvent
 ) -> None:
     """A session that ends before any energy flowed has no ticket, unless its driver ended it."""
-    assert sessions.ticket_event(completion(wh), reason) is event
+    assert sessions.ticket_event(AUTHORISED, completion(wh), reason) is event
+
+
+def test_a_failed_session_without_energy_stays_failed() -> None:
+    """There was no charge that its driver could have ended."""
+    failed = in_state(SessionState.FAILED)
+    event = sessions.ticket_event(failed, completion(0), EndReason.DRIVER_REQUEST)
+    assert event is SessionEvent.EMPTY_TICKET

@@ -1,5 +1,6 @@
 """What each kind of change does to what is stored."""
 
+import pytest
 from msgspec.structs import replace
 
 from central.store import (
@@ -15,6 +16,7 @@ from central.store import (
     SaveSession,
     SaveStopIntent,
     Store,
+    queries,
 )
 from central.store.changes import FORGOTTEN_AT_ONCE
 from common.states import SessionState
@@ -131,6 +133,23 @@ async def test_not_all_answers_are_forgotten_at_once(store: Store) -> None:
     assert await store.answer(some[1].key) is None
     await store.write(ForgetAnswers(NOW + 1))
     assert await store.answer(some[0].key) is None
+
+
+@pytest.mark.parametrize(("limit", "found", "complete"), [(2, [1, 2], False), (3, [0, 1, 2], True)])
+async def test_the_snapshot_has_the_latest_answers(
+    store: Store,
+    monkeypatch: pytest.MonkeyPatch,
+    limit: int,
+    found: list[int],
+    complete: bool,
+) -> None:
+    """Oldest first, and it says whether there are others."""
+    monkeypatch.setattr(queries, "ANSWERS_AT_ONCE", limit)
+    some = [answer(f"m-{n}", answered_at=NOW + n) for n in range(3)]
+    await store.write(*map(Remember, reversed(some)))
+    snapshot = store.snapshot()
+    assert snapshot.answers == tuple(some[n] for n in found)
+    assert snapshot.answers_complete is complete
 
 
 async def test_the_outbox_is_read_in_its_order(store: Store) -> None:

@@ -19,6 +19,7 @@ class FakeProducer:
     Attributes:
         sent: The values that it was given.
         purged: What it had was dropped.
+        polled: It has told all there was to tell.
     """
 
     def __init__(self, config: dict[str, Any]) -> None:
@@ -27,7 +28,6 @@ class FakeProducer:
         self._on_error: Callable[[KafkaError], None] = config["error_cb"]
         self._waiting: dict[bytes, OnDelivery] = {}
         self._events: list[Callable[[], None]] = []
-        self._fatal: KafkaError | None = None
 
     def produce(self, topic: str, value: bytes, key: str, *, on_delivery: OnDelivery) -> None:
         self.sent.append(value)
@@ -39,11 +39,19 @@ class FakeProducer:
             event()
         return len(events)
 
+    @property
+    def polled(self) -> bool:
+        return not self._events
+
     def purge(self) -> None:
         self.purged = True
 
     def list_topics(self, *, timeout: float) -> None:
         """The broker answers."""
+
+    def waits(self, value: bytes) -> bool:
+        """A record waits for its report."""
+        return value in self._waiting
 
     def report(self, value: bytes, failure: KafkaError | None = None) -> None:
         """Report on a record at the next poll."""
