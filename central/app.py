@@ -31,7 +31,8 @@ from central.store import Store
 from common.clock import Clock, SystemClock
 from common.dispatch import Dispatcher
 from common.errors import CannotStart
-from common.link import Link, Listener
+from common.link import Link
+from common.listen import Listener
 from common.program import Address, Common, Stop, ready
 from common.protocol import ADMIN, CENTRAL, CHARGING, DRIVER_REQUESTS, MONITOR
 from common.stream import KafkaSettings, Publisher, Subscription

@@ -7,13 +7,13 @@ reached a Kafka with this database serves TCP without it: charges go on, live da
 import asyncio
 
 import structlog
-from common.stream import KafkaSettings, KafkaUnreachable, ensure_topics
 
 from central.board import Board
 from central.store import NoteCluster, Store
 from common.errors import CannotStart, StoreUnavailable
 from common.messages import Severity
 from common.protocol import TOPICS
+from common.stream import KafkaSettings, KafkaUnreachable, ensure_topics
 
 log = structlog.get_logger()
 

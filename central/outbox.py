@@ -11,7 +11,6 @@ from collections import deque
 from collections.abc import Iterable
 
 import structlog
-from common.stream import Publisher
 from msgspec.structs import replace
 
 from central.rules.records import OutboxEntry
@@ -23,6 +22,7 @@ from common.exchange import stamped
 from common.logs import Wiretap
 from common.messages import Message
 from common.protocol import CENTRAL, DRIVER, DRIVER_EVENTS
+from common.stream import Publisher
 
 log = structlog.get_logger()
 

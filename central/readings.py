@@ -3,7 +3,6 @@
 import asyncio
 
 import structlog
-from common.stream import Record, Subscription
 
 from central.board import Board
 from central.network import LiveSession, Network
@@ -14,6 +13,7 @@ from common.dispatch import Peer, handler
 from common.errors import ChargingError
 from common.messages import ChargeCompletion, ChargingData, Severity
 from common.states import SessionEvent, SessionState
+from common.stream import Record, Subscription
 
 log = structlog.get_logger()
 

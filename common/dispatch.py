@@ -214,7 +214,8 @@ def _match(
     where = method.__qualname__
     hints = get_type_hints(method)
     answer = _answered(hints.pop("return", NoneType))
-    taken = next(iter(hints.values()), None)
+    parameters: list[Any] = [*hints.values(), None, None]
+    taken, second = parameters[:2]
     messages = get_args(taken) if isinstance(taken, UnionType) else (taken,)
     found: list[tuple[type[Message], str | None]] = []
     for message in messages:
@@ -222,6 +223,8 @@ def _match(
         if not (isinstance(message, type) and issubclass(message, Message)):
             problem = f"{where}: its first parameter is no message"
             message = Message
+        elif second is not Peer:
+            problem = f"{where}: its second parameter is no Peer"
         elif message not in expected:
             problem = f"{where}: {role} never receives {message.__name__}"
         elif answer is not (answer_of(message) or NoneType):

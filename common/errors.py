@@ -15,10 +15,8 @@ Exceptions carry data; their sentences are built in `__str__`.
 """
 
 from enum import StrEnum
-from typing import TYPE_CHECKING
 
-if TYPE_CHECKING:
-    from common.messages import Response
+from msgspec import Struct
 
 
 class Reason(StrEnum):
@@ -97,10 +95,10 @@ class Refused(ChargingError):
     Attributes:
         reason: Why.
         text: A sentence for people.
-        answer: What the peer answered, where it was the peer that refused.
+        answer: The peer's answer, a `Response`, where it was the peer that refused with its own.
     """
 
-    def __init__(self, reason: Reason, text: str = "", answer: "Response | None" = None) -> None:
+    def __init__(self, reason: Reason, text: str = "", answer: Struct | None = None) -> None:
         super().__init__(reason, text)
         self.reason = reason
         self.text = text

@@ -11,13 +11,11 @@ import asyncio
 from contextlib import suppress
 
 import structlog
+from msgspec import structs
 
 from common.clock import Clock
 from common.errors import ChargingError, Refused
-from common.messages import (
-    ChargeRequest,
-    StopChargingResponse,
-)
+from common.messages import ChargeRequest, StopChargingResponse
 from common.units import WattHours
 from driver import view
 from driver.charge import Charge, from_row
@@ -80,8 +78,10 @@ class Charging:
             NotAnswered: It is not known whether it began; asking for the same again tells.
             Left: It goes on.
         """
-        request = self.unfinished()
+        before = self._folder.remembered
+        request = before.request
         if request is not None and asks_for(request, cp_id, connector_id, target):
+            before = structs.replace(before, request=None)
             asked_at = view.moment(request.timestamp)
             self._screen.say(f"repeating the request of {asked_at}, whose end was not seen here")
         else:
@@ -89,11 +89,12 @@ class Charging:
                 self._driver_id, cp_id, connector_id, target, int(self._clock.wall())
             )
         self._live.start()
-        self._folder.remember(request=request, session=self._folder.remembered.session)
+        self._folder.remember(request=request, session=before.session)
         try:
             answer = await self._client.ask(request)
         except Refused:
-            self.forget()
+            # Another charge, which may be why, is still to be shown.
+            self._folder.remember(request=before.request, session=before.session)
             raise
         except asyncio.CancelledError:
             self._screen.say(
@@ -170,22 +171,29 @@ class Charging:
         """
         self._live.start()
         self._watch.follow(charge)
-        looking = asyncio.ensure_future(self._lookout.run())
         try:
-            while not self._now().over:
-                await self._until_over_or_interrupted()
-                if not self._now().over and not await self._wants_it_stopped():
-                    raise Left
+            async with asyncio.TaskGroup() as group:
+                looking = group.create_task(self._lookout.run())
+                stays = await self._stay()
+                looking.cancel()
+            if not stays:
+                raise Left
         except (asyncio.CancelledError, Left):
             self._screen.say(
                 f"the charge at {charge.cp_id} goes on: asking for the same shows it again,"
                 f" and stop ends it"
             )
             raise
-        finally:
-            looking.cancel()
         self._show_end(self._now())
         return self._now()
+
+    async def _stay(self) -> bool:
+        """Show the charge until it is over; False if the driver leaves before."""
+        while not self._now().over:
+            await self._until_over_or_interrupted()
+            if not self._now().over and not await self._wants_it_stopped():
+                return False
+        return True
 
     def _now(self) -> Charge:
         assert self._watch.charge is not None
@@ -209,6 +217,8 @@ class Charging:
             interrupted = asyncio.ensure_future(self._keyboard.interrupted())
             try:
                 await asyncio.wait((drawing, interrupted), return_when=asyncio.FIRST_COMPLETED)
+                if drawing.done():
+                    drawing.result()
             finally:
                 drawing.cancel()
                 interrupted.cancel()
@@ -221,6 +231,7 @@ class Charging:
         try:
             await asyncio.wait((over, typed), return_when=asyncio.FIRST_COMPLETED)
             if over.done():
+                over.result()
                 return True
             if (typed.result() or "").casefold() not in ("y", "yes"):
                 return False

@@ -2,7 +2,7 @@
 
 from collections.abc import Awaitable, Callable
 
-from common.errors import ChargingError, Refused
+from common.errors import CannotStart, ChargingError, Refused
 from common.units import WattHours
 from driver import view
 from driver.app import App
@@ -130,5 +130,6 @@ class Menu:
 
 async def interact(app: App) -> int:
     """Be a driver's app until the driver quits."""
-    assert app.keyboard is not None
+    if app.keyboard is None:
+        raise CannotStart("without a COMMAND a terminal is needed, one that can be drawn on")
     return await Menu(app, app.keyboard).run()

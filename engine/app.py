@@ -12,7 +12,8 @@ import click
 from common.clock import Clock
 from common.dispatch import Dispatcher
 from common.errors import ChargingError, Refused
-from common.link import Link, Listener
+from common.link import Link
+from common.listen import Listener
 from common.messages import ChargeRequest, Role
 from common.program import Address, Stop, ready
 from common.units import Watts

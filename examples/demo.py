@@ -47,6 +47,12 @@ PAUSE = "1"
 WAIT_AT_MOST = 180.0
 """Seconds that anything may take; on an idle machine the longest wait takes about 5."""
 
+WORK_AT_MOST = 600.0
+"""Seconds that a driver may take for its services; the longest part takes about 35."""
+
+STOP_WITHIN = 30.0
+"""Seconds in which a process must end when it is asked to; honcho gives its own 5."""
+
 LOG_LINES = 40
 """Lines of the programs' log that are shown when something went wrong."""
 
@@ -108,8 +114,17 @@ def programs(procfile: str, folder: Path) -> Iterator[subprocess.Popen[bytes]]:
     try:
         yield honcho
     finally:
-        honcho.terminate()
-        honcho.wait()
+        stop(honcho)
+
+
+def stop(process: subprocess.Popen[bytes]) -> None:
+    """Ask a process to end, and see to it that it does."""
+    process.terminate()
+    try:
+        process.wait(STOP_WITHIN)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        process.wait()
 
 
 def environment() -> dict[str, str]:
@@ -140,6 +155,7 @@ class Driver:
             stdin=subprocess.DEVNULL,
             capture_output=True,
             check=False,
+            timeout=WAIT_AT_MOST,
         )
         return read_json(asked.stdout) if asked.returncode == 0 else None
 
@@ -173,18 +189,23 @@ class Work:
 
     def results(self) -> list[Json]:
         """Wait until it has worked through its services; each with what became of it."""
-        assert self._process.stdout is not None
-        report = self._process.stdout.read()
+        try:
+            # What it says at the end is short: it fits into the pipe.
+            code = self._process.wait(WORK_AT_MOST)
+        except subprocess.TimeoutExpired:
+            raise Failed(
+                f"{self._driver.driver_id} took more than {WORK_AT_MOST:.0f} s for the services"
+            ) from None
         self._echo.join()
-        if self._process.wait() != 0:
+        if code != 0:
             raise Failed(f"{self._driver.driver_id} could not work through the services")
-        results = read_json(report)["results"]
+        assert self._process.stdout is not None
+        results = read_json(self._process.stdout.read())["results"]
         return [result | {"driver": self._driver.driver_id} for result in results]
 
     def end(self) -> None:
         """Leave, if it is still at work."""
-        self._process.terminate()
-        self._process.wait()
+        stop(self._process)
 
     def _show_lines(self) -> None:
         for line in self._process.stderr or []:
@@ -321,6 +342,9 @@ def main() -> int:
         log = (folder / "programs.log").read_text(errors="replace").splitlines()
         print("\n".join(log[-LOG_LINES:]))
         console.print(f"demo: {failed}; all that the programs said is in {FOLDER}/programs.log")
+        return 1
+    except subprocess.TimeoutExpired as late:
+        console.print(f"demo: no end of {late.cmd}", soft_wrap=True)
         return 1
     except KeyboardInterrupt:
         console.print("\ndemo: stopped")

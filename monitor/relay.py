@@ -96,9 +96,10 @@ class Relay:
             answer = _failure(Reason.TIMED_OUT, str(lost), session_id)
         # Central's panel is to show what it did, before the next check is due.
         self._point.look_soon()
-        say = log.info if answer.status is Outcome.SUCCESS else log.warning
-        outcome = answer.error or answer.status
-        say(wire_name(type(command)), outcome=str(outcome), text=answer.message or None)
+        if answer.status is Outcome.SUCCESS:
+            log.info(wire_name(type(command)), outcome="success")
+        else:
+            log.warning(wire_name(type(command)), outcome=answer.error, text=answer.message)
         return answer
 
     def _check(self, command: Command) -> None:

@@ -21,6 +21,8 @@ _DEFAULTS: Mapping[str, str] = MappingProxyType(
         # An address that swallows packets is given up before the next one is tried.
         "socket.connection.setup.timeout.ms": "5000",
         "socket.keepalive.enable": "true",
+        # A broker that swallows requests holds up a commit, or a look at a topic, for so long.
+        "socket.timeout.ms": "10000",
     }
 )
 

@@ -167,7 +167,9 @@ class Publisher:
     async def __aexit__(self, *_: object) -> None:
         self._closed = True
         try:
-            await asyncio.wait_for(self._drain(), CLOSE_WITHIN)
+            # Not wait_for: before Python 3.12 it may swallow the cancellation of its caller.
+            async with asyncio.timeout(CLOSE_WITHIN):
+                await self._drain()
         except TimeoutError:
             log.warning("records were not delivered", count=len(self._pending))
         finally:

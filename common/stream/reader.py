@@ -11,7 +11,9 @@ What it read there before it noticed comes twice.
 
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from concurrent.futures import Future
+from dataclasses import dataclass, field
+from queue import SimpleQueue
 from threading import Event, Semaphore, Thread
 from typing import Any, Protocol
 
@@ -47,6 +49,8 @@ _DEFAULTS: Mapping[str, object] = {
     "queued.max.messages.kbytes": 16 * 1024,
     # When that is full, fetching pauses; a second, as librdkafka has it, would be the bottleneck.
     "fetch.queue.backoff.ms": 20,
+    # There is no session; but it is what a commit waits for a group's broker that is gone.
+    "session.timeout.ms": 2000,
 }
 
 
@@ -71,6 +75,21 @@ class Record:
     value: bytes
     timestamp_ms: int
     stamped_by_broker: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Commit:
+    """Offsets to be stored.
+
+    Attributes:
+        place: Where they are offsets.
+        offsets: By partition.
+        stored: What became of it.
+    """
+
+    place: Place
+    offsets: Mapping[int, int]
+    stored: Future[list[TopicPartition]] = field(default_factory=Future)
 
 
 class Taker(Protocol):
@@ -110,6 +129,7 @@ class Reader:
         self._taker = taker
         self._call_soon = call_soon
         self._slots = Semaphore(SLOTS)
+        self._commits: SimpleQueue[Commit] = SimpleQueue()
         self._stopping = Event()
         self._measured_at = float("-inf")
         self._assignment = Assignment(reading)
@@ -121,6 +141,16 @@ class Reader:
     def free_slot(self) -> None:
         """A batch was taken: one more may come."""
         self._slots.release()
+
+    def commit(self, place: Place, offsets: Mapping[int, int]) -> Future[list[TopicPartition]]:
+        """Store these offsets of a place for the group.
+
+        Returns:
+            What was stored, each with its error if it was not; or fails with `KafkaException`.
+        """
+        commit = Commit(place, offsets)
+        self._commits.put(commit)
+        return commit.stored
 
     def stop(self) -> None:
         """Ask the thread to end."""
@@ -183,6 +213,7 @@ class Reader:
             if has_slot and (records := self._fetch(consumer)):
                 has_slot = False
                 self._tell(self._taker.fetched, records)
+            self._commit(consumer, place)
             self._measure(consumer)
             if not self._lookout.is_still(consumer, place):
                 log.warning(
@@ -221,6 +252,21 @@ class Reader:
             milliseconds,
             stamp == TIMESTAMP_LOG_APPEND_TIME,
         )
+
+    def _commit(self, consumer: Consumer, place: Place) -> None:
+        while not self._commits.empty():
+            commit = self._commits.get()
+            if not commit.stored.set_running_or_notify_cancel():
+                continue
+            # The place goes along, so that its offsets are never taken for those of another one.
+            topic, tag = self._reading.topic, commit.place.identity
+            offsets = [TopicPartition(topic, p, at, tag) for p, at in commit.offsets.items()]
+            try:
+                if tag != place.identity:
+                    raise KafkaException(KafkaError(KafkaError._OUTDATED, "the topic is no more"))
+                commit.stored.set_result(consumer.commit(offsets=offsets, asynchronous=False))
+            except KafkaException as error:
+                commit.stored.set_exception(error)
 
     def _measure(self, consumer: Consumer) -> None:
         now = time.monotonic()

@@ -6,12 +6,7 @@ from collections.abc import Iterable, Sequence
 from typing import Self
 
 import structlog
-from confluent_kafka import (
-    ConsumerGroupTopicPartitions,
-    KafkaError,
-    KafkaException,
-    TopicPartition,
-)
+from confluent_kafka import KafkaError, KafkaException
 
 from common.protocol import Topic
 from common.stream.assignment import Reading, Start
@@ -113,7 +108,9 @@ class Subscription:
         )
         try:
             if self._reading.start == "end":
-                await asyncio.wait_for(self._until_assigned(), ENTER_WITHIN)
+                # Not wait_for: before Python 3.12 it may swallow the cancellation of its caller.
+                async with asyncio.timeout(ENTER_WITHIN):
+                    await self._until_assigned()
         except TimeoutError:
             pass  # it is waited for quietly
         except BaseException:
@@ -161,6 +158,7 @@ class Subscription:
         Never raises for a broker that does not answer within `COMMIT_WITHIN`: the next commit
         includes what this one could not store.
         """
+        assert self._group is not None, "offsets are committed by a group"
         async with self._committing:
             offsets = {
                 partition: offset
@@ -174,34 +172,20 @@ class Subscription:
     async def _store(
         self, offsets: dict[int, int], place: Place, committed: dict[int, int]
     ) -> None:
-        assert self._group is not None, "offsets are committed by a group"
-        # Not by the consumer: it would wait for the broker for 45 s, and its thread with it.
-        # The topic's identity goes along, so that the offset is never taken for another one's.
-        request = ConsumerGroupTopicPartitions(
-            self._group,
-            [
-                TopicPartition(self._reading.topic, partition, offset, metadata=place.identity)
-                for partition, offset in offsets.items()
-            ],
-        )
-        asked = self._admin.alter_consumer_group_offsets([request], request_timeout=COMMIT_WITHIN)
         try:
-            answer = await asyncio.shield(asyncio.wrap_future(asked[self._group]))
-        except KafkaException as error:
+            stored = asyncio.wrap_future(self._reader.commit(place, offsets))
+            for partition in await asyncio.wait_for(stored, COMMIT_WITHIN):
+                if partition.error is None:
+                    committed[partition.partition] = partition.offset
+                else:
+                    self._not_committed(partition.error)
+        except (KafkaException, TimeoutError) as error:
             self._not_committed(error)
-            return
-        for stored in answer.topic_partitions:
-            if stored.error is None:
-                committed[stored.partition] = stored.offset
-            else:
-                self._not_committed(stored.error)
 
-    def _not_committed(self, error: KafkaError | KafkaException) -> None:
-        why = f"offsets were not committed: {sentence(error)}"
+    def _not_committed(self, error: KafkaError | KafkaException | TimeoutError) -> None:
+        why = f"offsets were not committed: {sentence(error) or 'no answer'}"
         if why != self._health.last_error:
-            log.warning(
-                "offsets were not committed", topic=self._reading.topic, why=sentence(error)
-            )
+            log.warning(why, topic=self._reading.topic)
         self._health.last_error = why
 
     def _free_slots(self) -> None:

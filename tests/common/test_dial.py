@@ -10,7 +10,8 @@ import pytest
 from common import dial as module
 from common.dial import FIRST_WAIT, LIVED, LONGEST_WAIT, MISSED, REPLACED_WAIT, Dialler, keep_alive
 from common.errors import ChargingError, LinkLost, NoAnswer, Reason, Refused
-from common.link import Link, Listener
+from common.link import Link
+from common.listen import Listener
 from common.messages import ErrorResponse, HealthCheckRequest, Role
 from common.program import Address
 from tests.common.complete import dispatcher

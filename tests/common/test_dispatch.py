@@ -130,6 +130,19 @@ def test_a_mistyped_handler_is_named(takes: object, returns: object, said: str) 
     assert named[0].endswith(said)
 
 
+def test_a_handler_without_a_peer_is_named() -> None:
+    """Every handler is called with a message and the peer it came from."""
+
+    class Forgetful:
+        @handler
+        def health_check(self, message: HealthCheckRequest) -> HealthCheckResponse:
+            return health()
+
+    owner = handlers(Role.ENGINE, HealthCheckRequest=None)
+    (problem,) = problems(Role.ENGINE, owner, Forgetful())
+    assert problem.endswith("health_check: its second parameter is no Peer")
+
+
 @pytest.mark.parametrize(
     "returns",
     [

@@ -17,7 +17,8 @@ from common.dispatch import Dispatcher, Peer
 from common.errors import CannotStart, FrameTooLong, LinkLost, NoAnswer, Reason, Refused
 from common.exchange import to_frame
 from common.framing import FrameDecoder, frame
-from common.link import Link, Listener
+from common.link import Link
+from common.listen import Listener
 from common.messages import (
     AuthRequest,
     AuthResponse,

@@ -6,7 +6,8 @@ from typing import Any, TypeVar
 
 from common.clock import SystemClock
 from common.dispatch import Dispatcher, Handled, Peer
-from common.link import Link, Listener
+from common.link import Link
+from common.listen import Listener
 from common.messages import (
     ChargeRequest,
     ChargeRequestResponse,

@@ -15,6 +15,7 @@ from common.messages import (
     ChargeCompletion,
     ErrorResponse,
     HealthCheckRequest,
+    HealthCheckResponse,
     Message,
     Outcome,
     ResumeCpCommand,
@@ -104,7 +105,7 @@ async def test_a_failing_answer_is_raised_with_the_answer(bench: Bench) -> None:
     with pytest.raises(Refused) as refused:
         await bench.link.ask(CHECK)
     assert refused.value.reason is Reason.CHARGE_POINT_FAULTED
-    assert refused.value.answer is not None
+    assert isinstance(refused.value.answer, HealthCheckResponse)
     assert refused.value.answer.status is Outcome.FAILURE
 
 

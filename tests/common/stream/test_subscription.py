@@ -5,6 +5,7 @@ import subprocess
 import sys
 import threading
 from collections.abc import Callable
+from typing import Any
 
 import pytest
 from confluent_kafka import Producer
@@ -39,9 +40,14 @@ def from_start(broker: Broker) -> Subscription:
     return Subscription(KafkaSettings(broker.bootstrap), ONE, group=None, start="beginning")
 
 
-def of_group(broker: Broker, **options: int) -> Subscription:
+async def _wait_for_batches(subscription: Subscription, number: int) -> None:
+    await eventually(lambda: len(subscription._batches) == number)
+
+
+def of_group(broker: Broker, **options: Any) -> Subscription:
     """What the group has not committed."""
-    return Subscription(KafkaSettings(broker.bootstrap), ONE, group=GROUP, **options)
+    settings = KafkaSettings(broker.bootstrap)
+    return Subscription(settings, ONE, group=GROUP, max_batch=max_batch, max_in_work=max_in_work)
 
 
 async def commit_until(subscription: Subscription, broker: Broker, offset: int) -> None:
@@ -49,6 +55,11 @@ async def commit_until(subscription: Subscription, broker: Broker, offset: int) 
     async with asyncio.timeout(30):
         while (await committed(broker.bootstrap, GROUP, ONE)).get(0) != offset:
             await subscription.commit()
+
+
+def waits(subscription: Subscription, batches: int) -> bool:
+    """That many batches wait to be taken."""
+    return len(subscription._batches) == batches
 
 
 @pytest.fixture
@@ -81,7 +92,7 @@ async def test_a_batch_is_no_larger_than_asked_for(fresh_kafka: Broker) -> None:
     async with of_group(fresh_kafka, max_batch=5) as records:
         found: list[bytes] = []
         while len(found) < 50:
-            await eventually(lambda: len(records._batches) == min(2, 10 - len(found) // 5))
+            await _wait_for_batches(records, min(2, 10 - len(found) // 5))
             batch = await anext(records)
             assert len(batch) <= 5
             found += values(batch)
