@@ -1,5 +1,6 @@
 """Figures to a table for people."""
 
+import sys
 from typing import Any
 
 from rich.console import Console
@@ -20,7 +21,7 @@ def reached(name: str, figure: float) -> bool:
 
 def show(machine: dict[str, Any], rows: list[dict[str, Any]]) -> None:
     """Print the machine and a row for each figure."""
-    console = Console()
+    console = Console(width=None if sys.stdout.isatty() else 120)
     sync, libraries = machine["sync_ms"], machine["libraries"]
     console.print(
         f"{machine['cpu']}, {machine['cores']} cores, {machine['memory_gib']} GiB; "

@@ -102,6 +102,12 @@ class Charging:
             )
             raise
         held = held_by(request, answer)
+        log.info(
+            "charge begins",
+            cp_id=held.cp_id,
+            session_id=held.session_id,
+            trace_id=held.trace_id,
+        )
         self._folder.remember(request=request, session=held)
         return await self.see_through(begun(held))
 
@@ -248,6 +254,15 @@ class Charging:
         return True
 
     def _show_end(self, charge: Charge) -> None:
+        log.info(
+            "charge ended",
+            cp_id=charge.cp_id,
+            session_id=charge.session_id,
+            state=charge.state,
+            energy_kwh=str(charge.energy),
+            cost=str(charge.cost),
+            reason=charge.reason,
+        )
         if charge.ticket is not None:
             self._screen.show(view.ticket(charge))
         else:

@@ -78,7 +78,7 @@ async def stop(app: App) -> int:
     try:
         session = await app.charging.running()
         if session is None:
-            click.echo(f"driver: no charge of {app.settings.driver_id} is running", err=True)
+            click.echo(f"ev-driver: no charge of {app.settings.driver_id} is running", err=True)
             return FAILURE
         answer = await app.charging.stop(session)
     except Refused as refused:
@@ -115,5 +115,5 @@ async def show_history(app: App) -> int:
 def _refused(app: App, what: str, refused: Refused) -> int:
     if refused.answer is not None:
         app.print_json(refused.answer)
-    click.echo(f"driver: {what}: {view.refusal(refused.reason, refused.text)}", err=True)
+    click.echo(f"ev-driver: {what}: {view.refusal(refused.reason, refused.text)}", err=True)
     return FAILURE

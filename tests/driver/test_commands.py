@@ -161,6 +161,7 @@ async def test_a_charge_to_its_ticket(central: PlayedCentral, tmp_path: Path) ->
     [request] = central.all(ChargeRequest)
     assert request.trace_id == request.message_id
     assert (request.cp_id, request.target_kwh) == ("CP-1", WattHours(2_000))
+    central.moving = False
     again = await run(*options(central, tmp_path), "charge", "CP-1", "--kwh", "2")
     assert again.code == 0
     assert len({request.message_id for request in central.all(ChargeRequest)}) == 2
@@ -275,6 +276,28 @@ async def test_after_a_crash_another_charge_is_another_request(
     assert second.code == 0
     assert "the charge that was left has ended" in second.out
     assert [m.cp_id for m in central.all(ChargeRequest)] == ["CP-1", "CP-2"]
+
+
+async def test_a_refused_charge_does_not_hide_the_one_that_runs(
+    central: PlayedCentral, tmp_path: Path
+) -> None:
+    """After a refusal of another charge, asking for the first still shows the first."""
+    central.lasting = True
+    first = await start(*options(central, tmp_path), "charge", "CP-1")
+    await central.until(ChargingHistoryRequest)
+    first.kill()
+    await ended(first)
+    busy = ChargeRequestResponse(status=FAILURE, error=Reason.DRIVER_BUSY)
+    central.handle(ChargeRequest, lambda _: busy)
+    second = await run(*options(central, tmp_path), "charge", "CP-2")
+    assert second.code == 1
+    assert "your charge at CP-1 still runs" in second.out
+    assert "you already have a charge running (driver_busy)" in second.err
+    central.handle(ChargeRequest, central.charge)
+    central.end("S-1", EndReason.TARGET_REACHED)
+    third = await run(*options(central, tmp_path), "charge", "CP-1", "--json")
+    assert (third.code, third.json["session_id"]) == (0, "S-1")
+    assert len(central.sessions) == 1
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
