@@ -16,7 +16,7 @@ from bench import machine
 from bench.charges import Charges
 from bench.frames import Frames
 from bench.report import reached, show
-from bench.server import Server, central, split_cores
+from bench.server import Server, central, other_cores
 from tests.kafka.find import find_broker
 
 Figures = dict[str, float]
@@ -48,8 +48,7 @@ def main(runs: int, seconds: float, warm_up: float, only: str | None, path: str 
 
     The load comes from this process, on the other cores. Kafka is found as the tests find it.
     """
-    _, others = split_cores()
-    os.sched_setaffinity(0, others)
+    os.sched_setaffinity(0, other_cores())
     with tempfile.TemporaryDirectory(prefix="ev-bench-", dir=".") as name:
         folder = Path(name).resolve()
         where = machine.describe(folder)

@@ -8,11 +8,15 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import BinaryIO
 
 from tests.kafka.ports import free_port
 
 READY_WITHIN = 60.0
 TICKS = os.sysconf("SC_CLK_TCK")
+
+FIRST_CORE = {min(os.sched_getaffinity(0))}
+"""Central's; decided before anything else moves to the others."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,10 +39,9 @@ class Server:
         return (int(fields[11]) + int(fields[12])) / TICKS
 
 
-def split_cores() -> tuple[set[int], set[int]]:
-    """One core for central, and the others for all else; the same one if there is only one."""
-    cores = sorted(os.sched_getaffinity(0))
-    return {cores[0]}, set(cores[1:]) or {cores[0]}
+def other_cores() -> set[int]:
+    """The cores for all but central; the same one if there is only one."""
+    return os.sched_getaffinity(0) - FIRST_CORE or FIRST_CORE
 
 
 @contextmanager
@@ -53,19 +56,27 @@ def central(folder: Path, kafka: str) -> Iterator[Server]:
         *("--database", f"sqlite:///{folder / 'central.db'}"),
         *("--log-level", "warning"),
     ]
-    core, _ = split_cores()
     with out.open("wb") as stdout, (folder / "central.log").open("wb") as stderr:
-        process = subprocess.Popen(command, stdout=stdout, stderr=stderr)
+        process = _on_first_core(command, stdout, stderr)
     try:
-        os.sched_setaffinity(process.pid, core)
         until = time.monotonic() + READY_WITHIN
         while not out.read_text().startswith("ready"):
             if process.poll() is not None or time.monotonic() > until:
                 raise RuntimeError(f"central does not serve: see {folder / 'central.log'}")
             time.sleep(0.02)
-        for task in Path(f"/proc/{process.pid}/task").iterdir():
-            os.sched_setaffinity(int(task.name), core)
         yield Server(address, kafka, process.pid)
     finally:
         process.terminate()
         process.wait(READY_WITHIN)
+
+
+def _on_first_core(
+    command: list[str], stdout: BinaryIO, stderr: BinaryIO
+) -> "subprocess.Popen[bytes]":
+    """A process on the first core: it, and every thread that it makes, inherit ours."""
+    ours = os.sched_getaffinity(0)
+    os.sched_setaffinity(0, FIRST_CORE)
+    try:
+        return subprocess.Popen(command, stdout=stdout, stderr=stderr)
+    finally:
+        os.sched_setaffinity(0, ours)
