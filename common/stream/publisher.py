@@ -216,7 +216,8 @@ class Publisher:
             if not delivery.future.done():
                 delivery.future.set_result(None)
         self._reports.clear()
-        if delivered and not self._held:
+        # After an error the broker is asked: these reports may be older than that.
+        if delivered and not self._held and not self._disturbed:
             self._health.answered()
 
     def _not_delivered(self, delivery: Delivery, error: KafkaError) -> None:

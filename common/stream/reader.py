@@ -157,7 +157,7 @@ class Reader:
         self._stopping.set()
 
     def join(self) -> None:
-        """Wait until it has, which takes a second or two while the broker does not answer."""
+        """Wait until it has: a few seconds while no broker answers, ten if one only swallows."""
         self._thread.join()
 
     def _run(self) -> None:

@@ -5,7 +5,9 @@ import subprocess
 import sys
 import threading
 from collections.abc import Callable
+from contextlib import suppress
 from functools import partial
+from itertools import pairwise
 
 import pytest
 from confluent_kafka import Producer
@@ -51,6 +53,12 @@ async def commit_until(subscription: Subscription, broker: Broker, offset: int) 
     async with asyncio.timeout(30):
         while (await committed(broker.bootstrap, GROUP, ONE)).get(0) != offset:
             await subscription.commit()
+
+
+async def finish(subscription: Subscription) -> None:
+    """Get done with whatever comes."""
+    async for batch in subscription:
+        subscription.done(batch)
 
 
 def waits(subscription: Subscription, batches: int) -> bool:
@@ -103,13 +111,16 @@ async def test_no_more_is_handed_out_than_may_be_in_work(fresh_kafka: Broker) ->
     await make(fresh_kafka.bootstrap, ONE)
     await fill(fresh_kafka.bootstrap, ONE, *numbers(0, 30))
     async with of_group(fresh_kafka, max_batch=1, max_in_work=5) as records:
-        in_work = await take(records, 5)
-        # What waited already is handed out as well: one batch for each slot.
-        in_work += await take(records, reader.SLOTS - 1)
-        with pytest.raises(TimeoutError):
-            await take(records, 1, within=0.3)
-        records.done(in_work)
-        assert values(in_work + await take(records, 5)) == numbers(0, 5 + reader.SLOTS - 1 + 5)
+        found = await take(records, 5)
+        # What was being fetched when it became too much is handed out as well.
+        with suppress(TimeoutError):
+            while len(found) < 30:
+                found += await take(records, 1, within=0.3)
+        assert len(found) < 5 + reader.SLOTS
+        while len(found) < 30:
+            records.done(found)
+            found += await take(records, 1)
+    assert values(found) == numbers(0, 30)
 
 
 async def test_a_cancelled_wait_loses_nothing(fresh_kafka: Broker) -> None:
@@ -311,7 +322,8 @@ async def test_it_goes_on_when_the_broker_was_killed(own_kafka: Broker) -> None:
             records.done(found)
             await commit_until(records, own_kafka, 6)
     ours = [line["event"] for line in lines if line.get("client") == f"subscription {ONE}"]
-    assert ours == ["Kafka answers", "Kafka fails", "Kafka answers"]
+    assert set(ours) == {"Kafka answers", "Kafka fails"}
+    assert all(line != following for line, following in pairwise(ours))
 
 
 async def test_an_empty_broker_is_read_from_its_beginning(own_kafka: Broker) -> None:
@@ -338,7 +350,10 @@ async def test_an_empty_broker_is_read_from_its_beginning(own_kafka: Broker) -> 
         await records.commit()
         assert (await committed(own_kafka.bootstrap, GROUP, ONE)).get(0, 0) == 0
         records.done(latest)
+        # What it read there before it noticed comes twice.
+        rest = asyncio.create_task(finish(records))
         await commit_until(records, own_kafka, 10)
+        rest.cancel()
 
 
 @pytest.mark.usefixtures("looks_often")
@@ -359,17 +374,12 @@ async def test_a_topic_made_anew_is_read_from_its_beginning(fresh_kafka: Broker)
 
 
 async def test_an_offset_of_a_former_topic_is_not_believed(fresh_kafka: Broker) -> None:
-    """A commit that came too late, into the new topic's offsets, makes no record be missed."""
+    """A commit that came too late, among the new topic's offsets, makes no record be missed."""
     await make(fresh_kafka.bootstrap, ONE)
-    await fill(fresh_kafka.bootstrap, ONE, *numbers(0, 5))
+    await fill(fresh_kafka.bootstrap, ONE, *numbers(0, 10))
+    await set_offset(fresh_kafka.bootstrap, GROUP, ONE, 5, metadata="the former topic's id")
     async with of_group(fresh_kafka) as records:
-        records.done(await take(records, 5))
-        await drop(fresh_kafka.bootstrap, ONE)
-        await make(fresh_kafka.bootstrap, ONE)
-        await fill(fresh_kafka.bootstrap, ONE, *numbers(100, 110))
-        await commit_until(records, fresh_kafka, 5)
-    async with of_group(fresh_kafka) as records:
-        assert values(await take(records, 10)) == numbers(100, 110)
+        assert values(await take(records, 10)) == numbers(0, 10)
 
 
 # How it ends

@@ -2,7 +2,7 @@
 
 import asyncio
 
-from confluent_kafka import ConsumerGroupTopicPartitions, TopicPartition
+from confluent_kafka import Consumer, TopicPartition
 from confluent_kafka.cimpl import NewTopic
 
 from common.protocol import Topic
@@ -39,18 +39,24 @@ async def fill(bootstrap: str, topic: Topic, *records: bytes, key: str = "k") ->
 
 async def committed(bootstrap: str, group: str, topic: Topic) -> dict[int, int]:
     """The offsets that are stored for a group, by partition."""
-    admin = connect(bootstrap)
-    asked = admin.list_consumer_group_offsets([ConsumerGroupTopicPartitions(group)])[group]
-    found = await asyncio.to_thread(asked.result, 30)
-    return {p.partition: p.offset for p in found.topic_partitions if p.topic == topic.name}
+    asked = [TopicPartition(topic.name, number) for number in range(topic.partitions)]
+    with _member(bootstrap, group) as consumer:
+        found = await asyncio.to_thread(consumer.committed, asked, timeout=30)
+    return {p.partition: p.offset for p in found if p.offset >= 0}
 
 
-async def set_offset(bootstrap: str, group: str, topic: Topic, offset: int) -> None:
+async def set_offset(
+    bootstrap: str, group: str, topic: Topic, offset: int, *, metadata: str = ""
+) -> None:
     """Set a group's offset of partition 0, as an operator does."""
-    admin = connect(bootstrap)
-    partition = TopicPartition(topic.name, 0, offset)
-    request = ConsumerGroupTopicPartitions(group, [partition])
-    await asyncio.to_thread(admin.alter_consumer_group_offsets([request])[group].result, 30)
+    partition = TopicPartition(topic.name, 0, offset, metadata)
+    with _member(bootstrap, group) as consumer:
+        await asyncio.to_thread(consumer.commit, offsets=[partition], asynchronous=False)
+
+
+def _member(bootstrap: str, group: str) -> Consumer:
+    # Not by an admin client: asked for a group while its broker comes up, librdkafka may abort.
+    return Consumer({"bootstrap.servers": bootstrap, "group.id": group, "log_level": 0})
 
 
 async def cut(bootstrap: str, topic: Topic, before: int) -> None:
