@@ -39,7 +39,7 @@ from common.units import Price
 log = structlog.get_logger()
 
 HEARTBEAT_INTERVAL = 5
-SEED_HEARTBEAT_INTERVAL = 30
+FIRST_VERSION_INTERVAL = 30
 """Seconds between a monitor's heartbeats; the longer one where its registration shows that it was
 written to the first version of the protocol."""
 
@@ -94,7 +94,7 @@ class Monitors:
             link.close(ErrorResponse(error=Reason.REPLACED, message="a newer link has this id"))
         if link.is_closing:
             raise Refused(Reason.REPLACED, "the link is closed")
-        interval = SEED_HEARTBEAT_INTERVAL if _is_seed(request) else HEARTBEAT_INTERVAL
+        interval = FIRST_VERSION_INTERVAL if _is_first_version(request) else HEARTBEAT_INTERVAL
         self._take_over(point, link, interval)
         self._take_facts(point, request.engine_status, request.fault_type, request.connectors)
         held = request.held_sessions or ()
@@ -317,7 +317,7 @@ class Monitors:
         return unsettled_of((s.session for s in live), commanding.__contains__)
 
 
-def _is_seed(request: RegisterRequest) -> bool:
+def _is_first_version(request: RegisterRequest) -> bool:
     """Whether the registration has no field that the first version of the protocol lacked."""
     news = (
         request.location,

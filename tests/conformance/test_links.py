@@ -92,14 +92,14 @@ def test_one_link_may_speak_for_any_driver(network: Network) -> None:
 def test_three_silent_intervals_close_a_link(network: Network, admin: Admin) -> None:
     """Monitors, and drivers that began to send heartbeats, may miss three; others are not timed.
 
-    A monitor of the seed's kind has intervals of 30 s. Nobody but the silent is closed.
+    A monitor of the first version has intervals of 30 s. Nobody but the silent is closed.
     """
     modern, beating = network.monitor(), network.driver()
     beating.history()
     assert beating.ask("heartbeat_request")["status"] == "success"
     since = time.monotonic()
-    seed, silent, awake = network.unregistered(), network.driver(), network.monitor()
-    assert seed.ask("register_request", cp_id=seed.cp_id)["heartbeat_interval"] == 30
+    early, silent, awake = network.unregistered(), network.driver(), network.monitor()
+    assert early.ask("register_request", cp_id=early.cp_id)["heartbeat_interval"] == 30
     silent.history()
     admin.wait_row(modern.cp_id, "Available")
 
@@ -111,10 +111,10 @@ def test_three_silent_intervals_close_a_link(network: Network, admin: Admin) -> 
     awake.heartbeat()
     assert seconds_until_closed(beating, since, 3 * INTERVAL + 6) > 3 * INTERVAL - 1
     admin.wait_row(modern.cp_id, "Offline")
-    for link in (seed, silent, awake, admin):
+    for link in (early, silent, awake, admin):
         assert link.is_open()
-    assert {cp: row["status"] for cp, row in admin.rows().items() if cp == seed.cp_id} == {
-        seed.cp_id: "Available"
+    assert {cp: row["status"] for cp, row in admin.rows().items() if cp == early.cp_id} == {
+        early.cp_id: "Available"
     }
 
 

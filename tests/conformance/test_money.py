@@ -106,7 +106,7 @@ def test_a_repeated_ticket_with_a_new_message_id_is_one_ticket(network: Network)
     assert driver.history()[0]["total_cost"] == Decimal("2.63")
 
 
-def test_a_ticket_of_the_seeds_kind_counts(network: Network) -> None:
+def test_a_ticket_of_the_first_version_counts(network: Network) -> None:
     """Without reason, times and meter a ticket is a ticket."""
     monitor, driver, session_id = charge(network)
     monitor.publish(
@@ -145,7 +145,7 @@ def test_readings_apply_in_their_sequence(network: Network, admin: Admin) -> Non
 
 
 def test_readings_without_sequence_count_if_higher(network: Network, admin: Admin) -> None:
-    """The seed's readings have no number: the higher energy is the later one."""
+    """Readings of the first version have no number: the higher energy is the later one."""
     monitor, driver, session_id = charge(network)
     for kwh in (1.0, 3.0, 2.0, 3.0, 3.5):
         monitor.publish(

@@ -115,7 +115,7 @@ def test_engine_refused(network: Network) -> None:
 
 
 def test_a_refusal_without_a_reason_is_the_engines(network: Network) -> None:
-    """The seed's engines give no reason: a failure is `engine_refused`."""
+    """Engines of the first version give no reason: a failure is `engine_refused`."""
     monitor, driver = network.monitor(), network.driver()
     asked = driver.charge(monitor.cp_id)
     command = monitor.take(type="start_charging_command")

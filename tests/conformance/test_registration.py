@@ -40,8 +40,8 @@ def test_a_registration_is_answered_in_full(network: Network) -> None:
     assert abs(answer["timestamp"] - time.time()) < 30
 
 
-def test_a_registration_of_the_seeds_kind(network: Network, admin: Admin) -> None:
-    """Without any newer field a point gets the seed's 30 s, the defaults, and its service."""
+def test_a_registration_of_the_first_version(network: Network, admin: Admin) -> None:
+    """Without any newer field a point gets the first version's 30 s, the defaults, and its service."""
     monitor = network.unregistered()
     answer = monitor.ask("register_request", cp_id=monitor.cp_id, max_charging_rate_kw=11.0)
     assert (answer["status"], answer["heartbeat_interval"]) == ("success", 30)
@@ -55,7 +55,7 @@ def test_a_registration_of_the_seeds_kind(network: Network, admin: Admin) -> Non
 
 
 def test_id_is_read_for_cp_id(network: Network, admin: Admin) -> None:
-    """The seed's documents call it `id`; in every message of a monitor it means the same."""
+    """The first version calls it `id`; in every message of a monitor it means the same."""
     cp_id = new_id("CP")
     monitor = network.unregistered(cp_id)
     assert monitor.ask("register_request", id=cp_id)["status"] == "success"
