@@ -41,7 +41,7 @@ def test_a_registration_is_answered_in_full(network: Network) -> None:
 
 
 def test_a_registration_of_the_first_version(network: Network, admin: Admin) -> None:
-    """Without any newer field a point gets the first version's 30 s, the defaults, and its service."""
+    """Without any newer field: 30 s between heartbeats, the defaults, and service as for all."""
     monitor = network.unregistered()
     answer = monitor.ask("register_request", cp_id=monitor.cp_id, max_charging_rate_kw=11.0)
     assert (answer["status"], answer["heartbeat_interval"]) == ("success", 30)
