@@ -46,6 +46,7 @@ from common.units import (
     SessionId,
     StatusWord,
     TimeScale,
+    TraceId,
     UnixSeconds,
     WattHours,
     Watts,
@@ -73,7 +74,7 @@ class Message(
 
     message_id: MessageId = ""
     timestamp: UnixSeconds = 0
-    trace_id: MessageId | None = None
+    trace_id: TraceId | None = None
 
 
 class Outcome(StrEnum):

@@ -140,6 +140,14 @@ AdminId = Annotated[str, _id("An operator's id: letters, digits, `_ . -`.")]
 MessageId = Annotated[
     str, _text("A UUID for a new message; an answer carries its request's.", at_least=1, at_most=64)
 ]
+TraceId = Annotated[
+    str,
+    _text(
+        "The `message_id` of the request that began it all; copied into all that follows.",
+        at_least=1,
+        at_most=64,
+    ),
+]
 SessionId = Annotated[str, _text("One charge, from request to ticket.", at_least=1, at_most=64)]
 ConnectorId = Annotated[
     int, Meta(ge=1, le=MAX_CONNECTORS, description="A connector of the point: 1, 2, …")
