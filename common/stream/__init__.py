@@ -9,6 +9,7 @@ Reading order:
 - `publisher`: records out
 - `offsets`: how far a partition is done with
 - `subscription`: records in, the side of the event loop
+- `record`: a record as it came
 - `place`: which topic it is that has a name
 - `assignment`: what is read of a topic, and where reading begins
 - `reader`: records in, the thread that fetches them
@@ -25,7 +26,7 @@ from common.stream.client import KafkaSettings, KafkaUnreachable, NotDelivered
 from common.stream.murmur2 import partition_of
 from common.stream.offsets import OffsetTracker
 from common.stream.publisher import Publisher
-from common.stream.reader import Record
+from common.stream.record import Record
 from common.stream.subscription import Subscription
 from common.stream.topics import ClusterInfo, describe, ensure_topics
 

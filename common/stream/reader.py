@@ -15,15 +15,13 @@ from concurrent.futures import Future
 from dataclasses import dataclass, field
 from queue import SimpleQueue
 from threading import Event, Semaphore, Thread
-from typing import Any, Protocol
+from typing import Protocol
 
 import structlog
 from confluent_kafka import (
-    TIMESTAMP_LOG_APPEND_TIME,
     Consumer,
     KafkaError,
     KafkaException,
-    Message,
     TopicPartition,
 )
 from confluent_kafka.admin import AdminClient
@@ -32,6 +30,7 @@ from common.errors import CannotStart
 from common.stream.assignment import Assignment, Reading
 from common.stream.client import Health, KafkaSettings, Noise, made, sentence
 from common.stream.place import RETRY_EVERY, Lookout, Place
+from common.stream.record import Record
 
 log = structlog.get_logger()
 
@@ -55,29 +54,6 @@ _DEFAULTS: Mapping[str, object] = {
 
 
 @dataclass(frozen=True, slots=True)
-class Record:
-    """A record as it came.
-
-    Attributes:
-        topic: Its topic's name.
-        partition: Its partition.
-        offset: Its place in the partition.
-        key: What chose the partition; None if there is none, or it is no UTF-8.
-        value: What it says.
-        timestamp_ms: Unix milliseconds.
-        stamped_by_broker: The broker wrote the timestamp, on arrival; else its producer did.
-    """
-
-    topic: str
-    partition: int
-    offset: int
-    key: str | None
-    value: bytes
-    timestamp_ms: int
-    stamped_by_broker: bool
-
-
-@dataclass(frozen=True, slots=True)
 class Commit:
     """Offsets to be stored.
 
@@ -93,7 +69,7 @@ class Commit:
 
 
 class Taker(Protocol):
-    """The side of the event loop; both are called there, in the order of what happened."""
+    """The side of the event loop, where all of it is called, in the order of what happened."""
 
     def assigned(self, place: Place) -> None:
         """What comes from here on is from this place."""
@@ -233,25 +209,12 @@ class Reader:
         for message in messages:
             error = message.error()
             if error is None:
-                records.append(self._record(message))
+                record = Record.of(self._reading.topic, message)
+                self._assignment.next[record.partition] = record.offset + 1
+                records.append(record)
             else:
                 self._on_error(error)
         return records
-
-    def _record(self, message: Message) -> Record:
-        partition: Any = message.partition()
-        offset: Any = message.offset()
-        stamp, milliseconds = message.timestamp()
-        self._assignment.next[partition] = offset + 1
-        return Record(
-            self._reading.topic,
-            partition,
-            offset,
-            _text(message.key()),
-            message.value() or b"",
-            milliseconds,
-            stamp == TIMESTAMP_LOG_APPEND_TIME,
-        )
 
     def _commit(self, consumer: Consumer, place: Place) -> None:
         while not self._commits.empty():
@@ -303,10 +266,3 @@ def make_consumer(
         "logger": Noise(),
     }
     return made(Consumer, settings.client_config(_DEFAULTS, fixed))
-
-
-def _text(key: bytes | None) -> str | None:
-    try:
-        return None if key is None else key.decode()
-    except UnicodeDecodeError:
-        return None

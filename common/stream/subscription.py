@@ -13,7 +13,8 @@ from common.stream.assignment import Reading, Start
 from common.stream.client import Health, KafkaSettings, sentence
 from common.stream.offsets import OffsetTracker
 from common.stream.place import Place
-from common.stream.reader import Reader, Record
+from common.stream.reader import Reader
+from common.stream.record import Record
 from common.stream.topics import make_admin
 
 log = structlog.get_logger()

@@ -157,8 +157,9 @@ class JarBroker(Broker):
 
 
 def new_cluster_id() -> str:
-    """A cluster's id as Kafka writes them: 16 random bytes in 22 characters."""
-    return urlsafe_b64encode(uuid.uuid4().bytes).decode().rstrip("=")
+    """A cluster's id as Kafka writes them: 16 random bytes in 22 characters, `-` not first."""
+    # Kafka's own tool takes one that begins with a dash for an option, and ends.
+    return urlsafe_b64encode(b"\0" + uuid.uuid4().bytes[1:]).decode().rstrip("=")
 
 
 def jar_folder(version: str) -> Path:

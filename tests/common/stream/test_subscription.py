@@ -14,7 +14,15 @@ from confluent_kafka import Producer
 from structlog.testing import capture_logs
 
 from common.errors import CannotStart
-from common.stream import KafkaSettings, Publisher, Subscription, place, reader, subscription
+from common.stream import (
+    KafkaSettings,
+    Publisher,
+    Subscription,
+    place,
+    reader,
+    record,
+    subscription,
+)
 from tests.common.stream.topics import (
     MANY,
     ONE,
@@ -427,7 +435,7 @@ async def test_a_bug_in_the_thread_is_not_silence(
     """It reaches who waits for a batch."""
     await make(fresh_kafka.bootstrap, ONE)
     await fill(fresh_kafka.bootstrap, ONE, b"0")
-    monkeypatch.setattr(reader, "_text", lambda _: 1 / 0)
+    monkeypatch.setattr(record, "_text", lambda _: 1 / 0)
     async with from_start(fresh_kafka) as records:
         with pytest.raises(ZeroDivisionError):
             await take(records, 1)
