@@ -56,7 +56,7 @@ lock: $(BIN)/python  ## choose new versions of the dependencies and pin them by 
 
 clean:  ## remove all that the other targets have made here
 	rm -rf $(VENV) .coverage .coverage.* htmlcov .hypothesis .mypy_cache .pytest_cache \
-	  .ruff_cache .import_linter_cache build dist *.egg-info
+	  .ruff_cache .import_linter_cache build dist *.egg-info .demo
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 # -- Steps of the above -------------------------------------------------------

@@ -174,8 +174,9 @@ class Subscription:
         self, offsets: dict[int, int], place: Place, committed: dict[int, int]
     ) -> None:
         try:
-            stored = asyncio.wrap_future(self._reader.commit(place, offsets))
-            for partition in await asyncio.wait_for(stored, COMMIT_WITHIN):
+            async with asyncio.timeout(COMMIT_WITHIN):  # not wait_for, as above
+                stored = await asyncio.wrap_future(self._reader.commit(place, offsets))
+            for partition in stored:
                 if partition.error is None:
                     committed[partition.partition] = partition.offset
                 else:
