@@ -259,7 +259,7 @@ def test_an_interrupted_start_keeps_its_driver(own: Network) -> None:
     assert cp_id != elsewhere.cp_id
 
 
-def test_ten_restarts_in_the_middle_of_a_charge(own: Network) -> None:
+def test_many_restarts_in_the_middle_of_a_charge(own: Network) -> None:
     """However often central dies, there is one session and one ticket."""
     monitor, driver = own.monitor(), own.driver()
     session_id, cp_id = driver.begin(monitor), monitor.cp_id
