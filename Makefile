@@ -14,7 +14,7 @@ READY  := $(VENV)/.ready
 UV     := uv==0.13.8
 
 # What is checked. wildcard: a folder may be missing while it is being written.
-CODE     := $(wildcard common central engine monitor driver bench examples tests)
+CODE     := $(wildcard common central engine monitor driver admin bench examples tests)
 # What the protocol and the bill depend on. Nothing less than all of it is tested.
 COVERED  := common/units.py,common/errors.py,common/messages.py,common/protocol.py,common/codec.py,common/dispatch.py,common/states.py,common/framing.py,common/exchange.py,central/rules/**
 

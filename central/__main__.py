@@ -6,6 +6,8 @@ import click
 import structlog
 
 from central.app import Settings, serve
+from central.commands import credentials, migrate
+from common.metrics.options import MetricsSettings, metrics_options
 from common.program import (
     ADDRESS,
     Address,
@@ -13,12 +15,14 @@ from common.program import (
     QuantityType,
     Stop,
     common_options,
+    group,
     kafka_options,
     option,
-    program,
     read_kafka_config,
     run,
+    tls_options,
 )
+from common.tls import TlsFiles
 from common.units import Price
 
 
@@ -33,19 +37,25 @@ class CurrencyType(click.ParamType[str]):
         return str(value)
 
 
-@program("central")
+@group("central", invoke_without_command=True)
 @option(
     "--listen",
     type=ADDRESS,
     default="127.0.0.1:7000",
     help="Where monitors, drivers and operators dial.",
 )
+@option(
+    "--advertise",
+    type=ADDRESS,
+    show_default="where it listens",
+    help="Where others are told that this central is.",
+)
 @kafka_options
 @option(
     "--database",
     default="sqlite:///central.db",
     metavar="URL",
-    help="Where everything durable is kept: sqlite:///FILE.",
+    help="Where everything durable is kept: sqlite:///FILE or postgresql://USER@HOST/NAME.",
 )
 @option(
     "--price",
@@ -54,35 +64,64 @@ class CurrencyType(click.ParamType[str]):
     help="Price of a kWh at a new charge point that proposes none; up to 4 decimals.",
 )
 @option("--currency", type=CurrencyType(), default="EUR", help="ISO 4217 code of every price.")
+@tls_options
+@option(
+    "--insecure",
+    is_flag=True,
+    help="Listen to other machines without credentials and TLS. Whoever reaches the port may"
+    " then do everything.",
+)
+@metrics_options
 @common_options
+@click.pass_context
 def main(
+    ctx: click.Context,
+    /,
     listen: Address,
+    advertise: Address | None,
     kafka: tuple[Address, ...],
     kafka_config: str | None,
     database: str,
     price: Price,
     currency: str,
+    tls: TlsFiles,
+    insecure: bool,
+    metrics: MetricsSettings,
     **common: Any,
 ) -> None:
     """Decide who may charge, what it costs, and what state every charge point is in.
 
-    Prints one line that begins with "ready" when it serves, and stops cleanly on SIGTERM.
+    Without a COMMAND it serves: it prints one line that begins with "ready", and stops cleanly on
+    SIGTERM.
+
+    Off loopback it serves only with TLS (--tls-cert, --tls-key) and once there is a credential
+    (ev-central credentials add), unless --insecure says otherwise.
     """
+    if ctx.invoked_subcommand is not None:
+        return
 
     async def work(stop: Stop) -> None:
         settings = Settings(
             listen=listen,
+            advertise=advertise,
             kafka=kafka,
             kafka_config=read_kafka_config(kafka_config),
             database=database,
             price=price,
             currency=currency,
+            tls=tls,
+            insecure=insecure,
+            metrics=metrics,
             common=Common(**common),
         )
         await serve(settings, stop)
         structlog.get_logger().info("stopped")
 
     run("ev-central", Common(**common), work)
+
+
+main.add_command(migrate)
+main.add_command(credentials)
 
 
 if __name__ == "__main__":

@@ -4,6 +4,7 @@ import structlog
 from msgspec.structs import replace
 
 from central.answers import Answers, Asked
+from central.board import Board
 from central.network import LiveSession, Network
 from central.rules.admission import admit
 from central.rules.records import Session, StopIntent
@@ -37,10 +38,13 @@ REQUEST_EXPIRES = 60.0
 class Charging:
     """Starts charges, each request once."""
 
-    def __init__(self, network: Network, answers: Answers, changes: SessionChanges) -> None:
+    def __init__(
+        self, network: Network, answers: Answers, changes: SessionChanges, board: Board
+    ) -> None:
         self._network = network
         self._answers = answers
         self._changes = changes
+        self._board = board
 
     async def start(self, role: Role, sender: str, request: ChargeRequest) -> ChargeRequestResponse:
         """Let the driver charge, or say why not; the same request gets the same answer.
@@ -83,6 +87,14 @@ class Charging:
         except BaseException:
             self._network.release(live)
             raise
+        self._changes.counts.started += 1
+        self._board.event(
+            "charge requested",
+            cp_id=request.cp_id,
+            session_id=live.session.session_id,
+            driver_id=request.driver_id,
+            trace_id=live.session.trace_id,
+        )
         return await self._command(live, asked)
 
     async def _when_decided(self, live: LiveSession) -> ChargeRequestResponse:
@@ -97,7 +109,12 @@ class Charging:
             status=Outcome.FAILURE, message=no.text, error=no.reason, cp_id=request.cp_id
         )
         await self._changes.write(asked.remember(answer))
-        log.info("charge refused", reason=no.reason, driver_id=request.driver_id)
+        self._board.event(
+            f"charge refused: {no.reason}",
+            cp_id=request.cp_id,
+            driver_id=request.driver_id,
+            trace_id=request.trace_id or request.message_id,
+        )
         return answer
 
     def _admit(self, asked: Asked, request: ChargeRequest) -> LiveSession:

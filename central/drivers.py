@@ -28,7 +28,8 @@ from common.protocol import DRIVER_REQUESTS, MONITOR
 class Drivers:
     """Handles what drivers ask, by TCP and by Kafka alike.
 
-    A driver link that is not authenticated may speak for any driver; a record speaks for its key.
+    A driver link that has not proved who it is may speak for any driver, one that has only for
+    its own; a record speaks for its key.
     """
 
     def __init__(
@@ -81,8 +82,8 @@ class Drivers:
         if running is not None:
             await self._network.applied(running.session.cp_id)
         try:
-            stored, following = await self._store.driver_history(
-                driver_id, request.after, request.limit
+            stored, following = await self._store.session_list(
+                driver_id=driver_id, after=request.after, limit=request.limit
             )
         except ValueError as error:
             raise Refused(Reason.INVALID_MESSAGE, f"{error} - at `$.after`") from None
@@ -97,12 +98,15 @@ class Drivers:
         """The driver on whose behalf this is.
 
         Raises:
-            Refused: A record's key is another driver's, or nobody is named and nobody was before.
+            Refused: A record's key, or the link, is another driver's; or nobody is named, and
+                nobody was before.
         """
         if peer.transport == DRIVER_REQUESTS.name:
             if named not in (None, peer.id):
                 raise Refused(Reason.NOT_ALLOWED, f"the record is {peer.id}'s")
             named = peer.id
+        if peer.proved and named not in (None, peer.id):
+            raise Refused(Reason.NOT_ALLOWED, f"this link is {peer.id}'s")
         driver_id = named or peer.id
         if driver_id is None:
             raise Refused(

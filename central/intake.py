@@ -11,6 +11,7 @@ from collections.abc import Coroutine
 import structlog
 
 from central.charging import REQUEST_EXPIRES, Charging
+from central.credentials import Credentials
 from central.readings import Readings
 from common.clock import Clock
 from common.codec import decoder, encode
@@ -18,7 +19,8 @@ from common.dispatch import Dispatcher, Peer, refusal
 from common.errors import BadMessage, Reason, Refused, StoreUnavailable
 from common.exchange import stamped
 from common.logs import Wiretap
-from common.messages import ChargeRequest, Message, Role
+from common.messages import ChargeRequest, ErrorResponse, Message, Role
+from common.proof import HEADER
 from common.protocol import CENTRAL, CHARGING, DRIVER, DRIVER_EVENTS, DRIVER_REQUESTS, MONITOR
 from common.stream import Publisher, Record, Subscription
 
@@ -110,12 +112,14 @@ class RequestIntake:
         subscription: Subscription,
         dispatcher: Dispatcher,
         charging: Charging,
+        credentials: Credentials,
         publisher: Publisher,
         clock: Clock,
     ) -> None:
         self._subscription = subscription
         self._dispatcher = dispatcher
         self._charging = charging
+        self._credentials = credentials
         self._publisher = publisher
         self._clock = clock
         self._decoder = decoder(DRIVER, CENTRAL, DRIVER_REQUESTS)
@@ -147,16 +151,23 @@ class RequestIntake:
         peer = Peer(role=DRIVER, id=record.key, transport=DRIVER_REQUESTS.name)
         if self._wire.on:
             self._wire.seen("received", request, str(peer))
-        outcome = self._handle(request, record, peer)
+        outcome = self._handle(request, record, record.key, peer)
         answer = await outcome if isinstance(outcome, Coroutine) else outcome
         if isinstance(answer, Message):
             whole = stamped(answer, self._clock, answering=request)
             await self._publish(record.key, whole)
 
-    def _handle(self, request: Message, record: Record, peer: Peer) -> object:
+    def _handle(self, request: Message, record: Record, driver_id: str, peer: Peer) -> object:
+        if self._credentials.demanded:
+            proof = record.header(HEADER)
+            if not self._credentials.proves(driver_id, record.value, proof):
+                log.warning("record not authenticated", driver_id=driver_id, offset=record.offset)
+                text = f"the record's {HEADER} is not {driver_id}'s" if proof else f"no {HEADER}"
+                return ErrorResponse(error=Reason.NOT_AUTHENTICATED, message=text)
+            peer.proved = True
         age = self._clock.wall() - record.timestamp_ms / 1000
         if isinstance(request, ChargeRequest) and age > REQUEST_EXPIRES:
-            return self._too_late(request, record.key or "")
+            return self._too_late(request, driver_id)
         return self._dispatcher.dispatch(request, peer)
 
     async def _too_late(self, request: ChargeRequest, driver_id: str) -> Message | None:

@@ -1,13 +1,13 @@
 """What monitors tell central over TCP: registration, heartbeats, faults, reports."""
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 
 import structlog
 from msgspec.structs import replace
 
 from central.board import Board
 from central.charging import Charging
-from central.network import LivePoint, LiveSession, Network
+from central.network import DISPLACEMENTS, LivePoint, LiveSession, Network
 from central.rules.records import Point
 from central.rules.settling import settled_of, unsettled_of
 from central.sessions import SessionChanges
@@ -43,12 +43,21 @@ FIRST_VERSION_INTERVAL = 30
 """Seconds between a monitor's heartbeats; the longer one where its registration shows that it was
 written to the first version of the protocol."""
 
+DISPLACED_WITHIN = 60.0
+"""Seconds in which links that take one another's place `DISPLACEMENTS` times raise an alarm."""
+
 SILENT_INTERVALS = 3
 """Intervals without a byte after which a monitor's link is closed."""
 
 
 class Monitors:
-    """Handles what comes from monitors."""
+    """Handles what comes from monitors.
+
+    Args:
+        default_price: Of a point that proposes none.
+        trusts: Whether a monitor is believed about prices and simulated time: not where
+            credentials are used.
+    """
 
     def __init__(
         self,
@@ -60,6 +69,7 @@ class Monitors:
         board: Board,
         *,
         default_price: Price,
+        trusts: Callable[[], bool],
     ) -> None:
         self._network = network
         self._store = store
@@ -68,6 +78,7 @@ class Monitors:
         self._stopping = stopping
         self._board = board
         self._default_price = default_price
+        self._trusts = trusts
 
     # -- Registration --
 
@@ -85,6 +96,9 @@ class Monitors:
         link = _link(peer)
         if peer.id not in (None, request.cp_id):
             raise Refused(Reason.NOT_ALLOWED, f"this link is {peer.id}'s")
+        if request.time_scale not in (None, 1.0) and not self._trusts():
+            text = "a simulation's time_scale is not taken where credentials are used"
+            raise Refused(Reason.NOT_ALLOWED, f"{text} - at `$.time_scale`")
         claim = self._network.claim(request.cp_id)
         async with self._network.writing(request.cp_id):
             stored = self._point(request)
@@ -115,7 +129,8 @@ class Monitors:
         """The point as it is to be stored: what it says of itself, and what only central says."""
         live = self._network.points.get(request.cp_id)
         known = live.point if live else None
-        price = known.price if known else request.price_per_kwh
+        proposed = request.price_per_kwh if self._trusts() else None
+        price = known.price if known else proposed
         numbers = [entry.connector_id for entry in request.connectors or ()]
         return Point(
             cp_id=request.cp_id,
@@ -125,6 +140,7 @@ class Monitors:
             stopped=known.stopped if known else False,
             connectors=max(numbers, default=known.connectors if known else 1),
             last_seen=int(self._network.clock.wall()),
+            time_scale=request.time_scale or 1.0,
         )
 
     def _take_over(self, point: LivePoint, link: Link, interval: int) -> None:
@@ -133,12 +149,22 @@ class Monitors:
         link.identify(MONITOR, cp_id)
         link.patience = float(SILENT_INTERVALS * interval)
         if old is not None and old is not link:
-            self._board.event("another link took its place", Severity.WARNING, cp_id=cp_id)
+            self._displaced(point)
             old.close(ErrorResponse(error=Reason.REPLACED, message="another link has this id"))
         if point.offline_since is not None:
             point.offline_since = None
             self._board.event("connected", cp_id=cp_id)
         self._board.changed(cp_id)
+
+    def _displaced(self, point: LivePoint) -> None:
+        """A link took another one's place; two that keep doing so are two monitors of one id."""
+        cp_id, now = point.point.cp_id, self._network.clock.monotonic()
+        point.displaced.append(now)
+        self._board.event("another link took its place", Severity.WARNING, cp_id=cp_id)
+        if len(point.displaced) == DISPLACEMENTS and now - point.displaced[0] <= DISPLACED_WITHIN:
+            point.displaced.clear()  # the next alarm wants as many again
+            text = "monitors displace one another: do two run with this id?"
+            self._board.event(text, Severity.ALARM, cp_id=cp_id)
 
     def gone(self, link: Link) -> None:
         """A monitor's link is closed: its point is offline, unless a newer link has taken over."""

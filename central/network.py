@@ -7,7 +7,7 @@ commit; facts that a monitor reports (link, fault, last seen) and readings chang
 
 import asyncio
 from bisect import bisect_right, insort
-from collections import Counter, OrderedDict
+from collections import Counter, OrderedDict, deque
 from collections.abc import Coroutine, Iterable, Iterator
 
 import structlog
@@ -20,13 +20,17 @@ from common.clock import Clock
 from common.errors import ChargingError
 from common.link import Link
 from common.messages import PointChanged
-from common.states import Facts, SessionState
+from common.states import Facts, SessionState, Status, connector_status, point_status
 from common.units import WattHours, Watts
 
 log = structlog.get_logger()
 
 SETTLED_REMEMBERED = 50_000
 """Settled sessions whose ids are kept in memory; older ones are looked up in the store."""
+
+
+DISPLACEMENTS = 3
+"""Links that took one another's place in a while, after which that is alarming."""
 
 
 async def _logged(work: Coroutine[object, object, object]) -> None:
@@ -82,6 +86,7 @@ class LivePoint:
         serving: For each connector the session that holds it, or held it last.
         offline_since: Monotonic time at which it went offline; None while it is online.
         intents_on_their_way: Sessions whose stop is being told right now.
+        displaced: Monotonic times at which a link of its monitor took another one's place.
     """
 
     def __init__(self, point: Point, now: float) -> None:
@@ -92,6 +97,7 @@ class LivePoint:
         self.serving: dict[int, LiveSession] = {}
         self.offline_since: float | None = now
         self.intents_on_their_way: set[str] = set()
+        self.displaced: deque[float] = deque(maxlen=DISPLACEMENTS)
 
 
 class Network:
@@ -183,6 +189,13 @@ class Network:
                 c for c in range(1, connectors + 1) if (cp_id, c) in self._connector_holder
             ],
             driver_busy=driver_id in self._driver_holder,
+        )
+
+    def status(self, live: LivePoint) -> Status:
+        """The point's word as it is now. May be asked from any thread."""
+        return point_status(
+            connector_status(self._facts(live, i, live.serving.get(i)))
+            for i in range(1, live.point.connectors + 1)
         )
 
     def row(self, live: LivePoint) -> PointChanged:

@@ -48,6 +48,11 @@ class Outbox:
         self._wire = Wiretap()
         self._events = decoder(CENTRAL, DRIVER, DRIVER_EVENTS)
 
+    @property
+    def waiting(self) -> int:
+        """Entries that wait in memory to be published."""
+        return len(self._waiting)
+
     def restore(self, entries: Iterable[OutboxEntry], highest: int) -> None:
         """Take up what was committed before this start; `highest` is the last number used."""
         self._number = highest

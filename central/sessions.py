@@ -12,9 +12,10 @@ from msgspec.structs import replace
 
 from central.answers import Answers, remembering
 from central.board import Board
+from central.counts import SessionCounts
 from central.network import LiveSession, Network
 from central.outbox import Outbox
-from central.rules.billing import closed
+from central.rules.billing import closed, is_suspect
 from central.rules.records import Session, StopIntent, Ticket
 from central.rules.rows import sentence, start_answer, status_update, ticket_message
 from central.rules.sessions import confirmed, moved
@@ -51,6 +52,7 @@ class SessionChanges:
         self._answers = answers
         self._board = board
         self.intents: dict[str, StopIntent] = {}
+        self.counts = SessionCounts()
 
     async def write(self, *changes: Change) -> None:
         """Commit these, then publish and remember what among them is to be.
@@ -104,12 +106,14 @@ class SessionChanges:
         async with live.lock:
             before = live.latest
             if before.revision:
-                self._compare(before, completion)
+                await self._compare(live, before, completion)
                 return
-            now = int(self._network.clock.wall())
-            after, ticket = closed(before, completion, live.stop_reason, now)
+            now = self._network.clock.wall()
+            after, ticket = closed(before, completion, live.stop_reason, int(now))
             if after == before:
                 return
+            if ticket is not None and self._is_suspect(before, ticket, now):
+                after = replace(after, suspect=True)
             changes: list[Change] = [SaveSession(after)]
             if ticket is not None:
                 changes.append(AddTicket(ticket))
@@ -119,18 +123,49 @@ class SessionChanges:
             changes += self._answer_if_decided(live, after)
             await self.write(*changes)
             self._committed(live, before, after)
+            if ticket is not None:
+                self._say_what_is_strange(before, after, ticket)
 
-    def _compare(self, session: Session, completion: ChargeCompletion) -> None:
-        """A completion for a session that has its ticket: the same one again, or an alarm."""
-        if completion.energy_consumed_kwh != session.energy:
-            self._board.event(
-                f"a second, different ticket: {completion.energy_consumed_kwh} kWh, "
-                f"billed are {session.energy} kWh",
-                Severity.ALARM,
-                cp_id=session.cp_id,
-                session_id=session.session_id,
-                driver_id=session.driver_id,
+    def _is_suspect(self, before: Session, ticket: Ticket, now: float) -> bool:
+        point = self._network.points[before.cp_id].point
+        return is_suspect(before, ticket.energy, point.max_rate, point.time_scale, now)
+
+    def _say_what_is_strange(self, before: Session, after: Session, ticket: Ticket) -> None:
+        if after.suspect:
+            text = f"suspect ticket: {ticket.energy} kWh, the last reading was {before.energy} kWh"
+            self._alarm(text, after)
+        if ticket.engine_cost and ticket.engine_cost != ticket.cost:
+            log.warning(
+                "the engine's cost differs, and is not billed",
+                session_id=after.session_id,
+                engine_cost=str(ticket.engine_cost),
+                billed=str(ticket.cost),
             )
+
+    async def _compare(
+        self, live: LiveSession, session: Session, completion: ChargeCompletion
+    ) -> None:
+        """A completion for a session that has its ticket: the same one again, or a dispute."""
+        if completion.energy_consumed_kwh == session.energy:
+            return
+        self._alarm(
+            f"a second, different ticket: {completion.energy_consumed_kwh} kWh, "
+            f"billed are {session.energy} kWh",
+            session,
+        )
+        if not session.disputed:
+            disputed = replace(session, disputed=True)
+            await self.write(SaveSession(disputed))
+            self._network.put_session(live, disputed)
+
+    def _alarm(self, text: str, session: Session) -> None:
+        self._board.event(
+            text,
+            Severity.ALARM,
+            cp_id=session.cp_id,
+            session_id=session.session_id,
+            driver_id=session.driver_id,
+        )
 
     # -- What goes with a change --
 
@@ -165,6 +200,7 @@ class SessionChanges:
             live.decided.set()
         self._network.put_session(live, after)
         self._board.changed(after.cp_id)
+        self.counts.changed(before, after)
         if after.state is before.state:
             return
         if after.state in (SessionState.COMPLETED, SessionState.FAILED):

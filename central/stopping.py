@@ -75,8 +75,18 @@ class Stopping:
             raise Refused(Reason.NOT_YOUR_SESSION, "the session is another driver's")
         return session
 
-    async def stop(self, session: Session, reason: EndReason, trace_id: str | None) -> str:
+    async def stop(
+        self,
+        session: Session,
+        reason: EndReason,
+        trace_id: str | None,
+        *,
+        within: float | None = None,
+    ) -> str:
         """Make the engine end this session; a sentence about what was done.
+
+        Args:
+            within: Seconds to wait for the engine; the protocol's deadline if None.
 
         Raises:
             NotDelivered: It could not be told, or did not answer; carries the intent to store.
@@ -98,7 +108,7 @@ class Stopping:
             text = f"{session.cp_id} is not connected; it is told when it is back"
             raise NotDelivered(Reason.CHARGE_POINT_OFFLINE, text, intent)
         try:
-            await link.ask(self._command(intent, trace_id or session.trace_id))
+            await link.ask(self._command(intent, trace_id or session.trace_id), within=within)
         except Refused as no:
             if no.answer is not None and no.reason is not Reason.TIMED_OUT:
                 raise Refused(Reason.ENGINE_REFUSED, no.text) from None

@@ -8,6 +8,7 @@ session ends or raises, the link is closed; then the dialler dials again.
 """
 
 import asyncio
+import ssl
 from collections.abc import Awaitable, Callable, Sequence
 
 import structlog
@@ -57,6 +58,7 @@ class Dialler:
         session: Session,
         clock: Clock,
         *,
+        tls: ssl.SSLContext | None = None,
         on_trouble: Callable[[str], None] | None = None,
     ) -> None:
         self.link: Link | None = None
@@ -67,6 +69,7 @@ class Dialler:
         self._make_link = make_link
         self._session = session
         self._clock = clock
+        self._tls = tls
         self._on_trouble = on_trouble
         self._up = asyncio.Event()
         self._hold_off = 0.0
@@ -142,7 +145,9 @@ class Dialler:
         where = self.address
         self._lived = 0.0
         async with asyncio.timeout(CONNECT_WITHIN):
-            _, link = await loop.create_connection(self._make_link, where.host, where.port)
+            _, link = await loop.create_connection(
+                self._make_link, where.host, where.port, ssl=self._tls
+            )
         began = self._clock.monotonic()
         self.link, self.trouble = link, ""
         self._up.set()

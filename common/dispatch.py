@@ -19,6 +19,7 @@ import structlog
 from common.errors import NOT_ANSWERS, ChargingError, Reason, Refused, StoreUnavailable
 from common.logs import handled
 from common.messages import Answer, ErrorResponse, Message, Outcome, Request, Response, Role
+from common.metrics.traffic import Traffic
 from common.protocol import answer_of, received
 
 log = structlog.get_logger()
@@ -45,12 +46,15 @@ class Peer:
         id: Its id; None until it has identified itself.
         transport: `tcp`, or the name of the topic.
         link: The TCP link; None for a record.
+        proved: It is this id's: its credential, or the record's proof, was right. Then it speaks
+            for no other.
     """
 
     role: Role | None
     id: str | None = None
     transport: str = "tcp"
     link: PeerLink | None = None
+    proved: bool = False
 
     def __str__(self) -> str:
         return f"{self.role or 'unknown'} {self.id or '?'} by {self.transport}"
@@ -92,10 +96,16 @@ def handler(method: F) -> F:
 class Dispatcher:
     """The handlers of one role, proved complete when built.
 
+    Attributes:
+        traffic: What the links of this program count in; None: they do not. To be set before the
+            first link is made.
+
     Raises:
         HandlerMismatch: A message has no handler, or two; a handler has no message; or its return
             type is not the message's answer. All disagreements are in the one exception.
     """
+
+    traffic: Traffic | None = None
 
     def __init__(self, role: Role, *owners: object) -> None:
         self.role = role

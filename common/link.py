@@ -10,6 +10,7 @@ its answer goes nowhere.
 import asyncio
 import socket
 from collections.abc import Callable, Coroutine
+from contextlib import AbstractContextManager, nullcontext
 from typing import Any, cast
 
 import structlog
@@ -27,6 +28,7 @@ from common.errors import (
 from common.exchange import Exchange, stamped, to_frame
 from common.logs import Wiretap
 from common.messages import Answer, AuthRequest, ErrorResponse, Message, Request, Role
+from common.metrics.traffic import Ending
 from common.protocol import DEADLINES, introduced_role, wire_name
 
 log = structlog.get_logger()
@@ -63,8 +65,13 @@ KEEPALIVE = 60
 class Link(asyncio.Protocol):
     """One end of a connection.
 
+    Args:
+        must_prove: Whether a peer that has not said who it is must prove it, by an
+            `auth_request` that succeeds, before anything else is taken.
+
     Attributes:
         peer: Who is at the other end, as far as is known.
+        address: The peer's IP address, once there is a connection.
         closed: Done when the connection is gone; its result says why.
         patience: Seconds without a byte from the peer after which the link is closed; None for
             ever. May be changed at any time.
@@ -79,14 +86,17 @@ class Link(asyncio.Protocol):
         peer_role: Role | None,
         opened: Callable[["Link"], None] | None = None,
         gone: Callable[["Link"], None] | None = None,
+        must_prove: Callable[[], bool] = lambda: False,
     ) -> None:
         self.peer = Peer(role=peer_role, link=self)
+        self.address: str | None = None
         self.patience: float | None = None
         self._me = me
         self._dispatcher = dispatcher
         self._clock = clock
         self._opened = opened
         self._gone = gone
+        self._must_prove = must_prove
         self._loop = asyncio.get_running_loop()
         self.closed: asyncio.Future[str] = self._loop.create_future()
         self._exchange = Exchange(decoder(peer_role, me) if peer_role else first_decoder())
@@ -95,6 +105,8 @@ class Link(asyncio.Protocol):
         self._drained = asyncio.Event()
         self._drained.set()
         self._why = "closed by the peer"
+        self._ending = Ending.PEER
+        self._tally = dispatcher.traffic.of(peer_role) if dispatcher.traffic else None
         self._heard_at = self._loop.time()
         self._timers: list[asyncio.TimerHandle] = []
         self._watch: asyncio.TimerHandle | None = None
@@ -121,14 +133,19 @@ class Link(asyncio.Protocol):
         answer: asyncio.Future[Any] = self._loop.create_future()
         self._exchange.expect(sent, answer)
         try:
-            self._send(sent)
-            async with asyncio.timeout(seconds):
-                result: Answer = await answer
-                return result
+            with self._timed(type(request)):
+                self._send(sent)
+                async with asyncio.timeout(seconds):
+                    result: Answer = await answer
+                    return result
         except TimeoutError:
             raise NoAnswer(wire_name(type(request)), seconds) from None
         finally:
             self._exchange.forget(sent.message_id)
+
+    def _timed(self, request: type[Message]) -> AbstractContextManager[None]:
+        """Count what becomes of a request that is asked inside the block."""
+        return nullcontext() if self._tally is None else self._tally.asking(request, self._clock)
 
     def tell(self, message: Message) -> None:
         """Send a message that has no answer. It is written, not more: the peer may never see it.
@@ -155,6 +172,7 @@ class Link(asyncio.Protocol):
             self.tell(why)
         else:
             self._why = "closed by us"
+        self._ending = Ending.US
         transport.close()
         self._timers.append(self._loop.call_later(LINGER, transport.abort))
 
@@ -163,6 +181,8 @@ class Link(asyncio.Protocol):
         self._exchange.decoder = decoder(role, self._me)
         self.peer.role = role
         self.peer.id = peer_id or self.peer.id
+        if self._tally is not None and self._dispatcher.traffic is not None:
+            self._tally = self._tally.handed_to(self._dispatcher.traffic.of(role))
 
     @property
     def faults(self) -> int:
@@ -191,6 +211,10 @@ class Link(asyncio.Protocol):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = cast(asyncio.Transport, transport)  # uvloop's is no subclass
         self._transport.set_write_buffer_limits(high=FULL_AT)
+        name = transport.get_extra_info("peername")
+        self.address = str(name[0]) if isinstance(name, tuple) else None
+        if self._tally is not None:
+            self._tally.open += 1
         _keep_alive(transport.get_extra_info("socket"))
         if self.peer.role is None:
             self._timers.append(self._loop.call_later(IDENTIFY_WITHIN, self._must_be_known))
@@ -213,7 +237,9 @@ class Link(asyncio.Protocol):
 
     def connection_lost(self, error: Exception | None) -> None:
         if error is not None:
-            self._why = f"connection lost: {error}"
+            self._why, self._ending = f"connection lost: {error}", Ending.LOST
+        if self._tally is not None:
+            self._tally.end(self._ending)
         self._transport = None
         self._drained.set()
         for timer in (*self._timers, self._watch):
@@ -234,9 +260,11 @@ class Link(asyncio.Protocol):
             return
         if self._wire.on:
             self._wire.seen("received", item, str(self.peer))
-        if self._exchange.settle(item):
-            return
         if self.peer.role is None and not self._introduce(item):
+            return
+        if self._tally is not None:
+            self._tally.received[type(item)] += 1
+        if self._exchange.settle(item):
             return
         if self._is_overloaded(item):
             self._answer(ErrorResponse(error=Reason.OVERLOADED), item)
@@ -244,19 +272,30 @@ class Link(asyncio.Protocol):
         outcome = self._dispatcher.dispatch(item, self.peer)
         if isinstance(outcome, Coroutine):
             self._in_work += 1
+            if self._tally is not None:
+                outcome = self._tally.timing(item, outcome, self._clock)
             self._dispatcher.keep(self._loop.create_task(self._finish(item, outcome)))
         elif outcome is not None:
             self._answer(outcome, item)
 
     def _introduce(self, message: Message) -> bool:
-        """Learn the peer's role from its first message; False if that says none."""
+        """Whether a first message may be handled, which then says the peer's role.
+
+        The handler of an `auth_request` identifies the link itself, once it is proved.
+        """
         role = introduced_role(message)
+        if isinstance(message, AuthRequest):
+            if role is None:
+                text = f"Expected monitor, driver or admin, got {message.role} - at `$.role`"
+                self._complain(BadMessage(Reason.INVALID_MESSAGE, text, message.message_id))
+            return role is not None
+        if self._must_prove():
+            if not isinstance(message, ErrorResponse):
+                text = "say who you are first, by an auth_request with your credential"
+                self._complain(BadMessage(Reason.NOT_AUTHENTICATED, text, message.message_id))
+            return False
         if role is not None:
             self.identify(role)
-        elif isinstance(message, AuthRequest):
-            text = f"Expected monitor, driver or admin, got {message.role} - at `$.role`"
-            self._complain(BadMessage(Reason.INVALID_MESSAGE, text, message.message_id))
-            return False
         return True
 
     def _is_overloaded(self, message: Message) -> bool:
@@ -273,6 +312,8 @@ class Link(asyncio.Protocol):
             self._answer(outcome, message)
 
     def _answer(self, answer: Message, message: Message) -> None:
+        if self._tally is not None and (reason := getattr(answer, "error", None)) is not None:
+            self._tally.refused[reason] += 1
         try:
             self._send(stamped(answer, self._clock, answering=message))
         except LinkLost as lost:
@@ -284,6 +325,8 @@ class Link(asyncio.Protocol):
 
     def _complain(self, bad: BadMessage) -> None:
         log.info("bad message", peer=str(self.peer), reason=bad.reason, text=bad.text)
+        if self._tally is not None:
+            self._tally.bad[bad.reason] += 1
         text = bad.text[:1000]
         self._send(
             stamped(
@@ -292,8 +335,7 @@ class Link(asyncio.Protocol):
             )
         )
         if self._exchange.ended:
-            self._why = f"closed by us: {bad.reason}"
-            self._drop()
+            self._drop(f"closed by us: {bad.reason}", Ending.BAD_FRAMES)
 
     def _send(self, message: Message) -> None:
         if self._transport is None or self._transport.is_closing():  # is_closing, but for speed
@@ -302,15 +344,17 @@ class Link(asyncio.Protocol):
         if self._wire.on:  # before it is written, so that the peer's line comes after ours
             self._wire.seen("sent", message, str(self.peer))
         self._transport.write(data)
+        if self._tally is not None:
+            self._tally.sent[type(message)] += 1
         if self._transport.get_write_buffer_size() > MAX_UNSENT:
-            self._why = "closed by us: it does not read"
+            self._why, self._ending = "closed by us: it does not read", Ending.SLOW_READER
             log.warning("slow reader", peer=str(self.peer), unsent=MAX_UNSENT)
             self._transport.abort()
 
     def _must_be_known(self) -> None:
         if self.peer.role is None:
-            self._why = f"did not say who it is within {IDENTIFY_WITHIN:g} s"
-            self._drop()
+            why = f"did not say who it is within {IDENTIFY_WITHIN:g} s"
+            self._drop(why, Ending.UNIDENTIFIED)
 
     def _must_be_heard(self) -> None:
         if self.patience is not None and self._silence() >= self.patience:
@@ -326,15 +370,13 @@ class Link(asyncio.Protocol):
     def _judge_silence(self) -> None:
         silence = self._silence()
         if self.patience is not None and silence >= self.patience:
-            self._why = f"silent for {silence:.1f} s"
-            self._drop()
+            self._drop(f"silent for {silence:.1f} s", Ending.SILENT)
             return
         self._watch = self._loop.call_later(LOOK_EVERY, self._must_be_heard)
 
-    def _drop(self) -> None:
-        why = self._why
+    def _drop(self, why: str, ending: Ending) -> None:
         self.close()
-        self._why = why
+        self._why, self._ending = why, ending
 
 
 def _keep_alive(connection: socket.socket | None) -> None:

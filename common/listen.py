@@ -3,6 +3,7 @@
 import asyncio
 import os
 import socket
+import ssl
 from collections.abc import Callable
 
 from common.errors import CannotStart
@@ -17,8 +18,11 @@ class Listener:
         host, port: Where it listens; the port that was found free where 0 was asked for.
     """
 
-    def __init__(self, make_link: Callable[["Listener"], Link]) -> None:
+    def __init__(
+        self, make_link: Callable[["Listener"], Link], tls: ssl.SSLContext | None = None
+    ) -> None:
         self._make_link = make_link
+        self._tls = tls
         self._server: asyncio.Server | None = None
         self.links: set[Link] = set()
         self.host = ""
@@ -33,7 +37,7 @@ class Listener:
         loop = asyncio.get_running_loop()
         try:
             self._server = await loop.create_server(
-                lambda: self._make_link(self), host, port, backlog=4096
+                lambda: self._make_link(self), host, port, backlog=4096, ssl=self._tls
             )
         except OSError as error:
             if error.errno and not isinstance(error, socket.gaierror):

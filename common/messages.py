@@ -32,6 +32,7 @@ from common.units import (
     DriverId,
     Epoch,
     FaultType,
+    KafkaKey,
     Limit,
     Location,
     MessageId,
@@ -129,7 +130,9 @@ SessionIds = Annotated[
 
 
 class AuthResponse(Response, frozen=True, kw_only=True):
-    """You are who you say, or not."""
+    """You are who you say, or not; a driver also gets the key that proves its records."""
+
+    kafka_key: KafkaKey | None = None
 
 
 class AuthRequest(Request[AuthResponse], frozen=True, kw_only=True):
@@ -526,6 +529,7 @@ class ManualCommandName(StrEnum):
     RESUME_CP = "resume_cp"
     START_CHARGING = "start_charging"
     STOP_CHARGING = "stop_charging"
+    SET_PRICE = "set_price"
 
 
 class CommandResult(Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -552,6 +556,7 @@ class ManualCommand(Request[ManualCommandResponse], frozen=True, kw_only=True):
     cp_id: ChargePointPattern
     connector_id: ConnectorId | None = None
     driver_id: DriverId | None = None
+    price_per_kwh: Price | None = None
     reason: Sentence | None = None
 
 
@@ -594,3 +599,122 @@ class EventLogged(Message, frozen=True, kw_only=True):
     cp_id: ChargePointId | None = None
     session_id: SessionId | None = None
     driver_id: DriverId | None = None
+
+
+class OperatorSessionRow(SessionRow, frozen=True, kw_only=True):
+    """A session as an operator sees it.
+
+    `suspect`: its ticket is below a reading, or above what its point can supply. `disputed`: its
+    engine sent a second, different ticket.
+    """
+
+    driver_id: DriverId
+    suspect: bool
+    disputed: bool
+
+
+class SessionsResponse(Response, frozen=True, kw_only=True):
+    """A page of sessions, newest first, the running ones included."""
+
+    sessions: Annotated[tuple[OperatorSessionRow, ...], Meta(max_length=MAX_ROWS)] = always(())
+    next: Cursor | None = None
+
+
+class SessionsRequest(Request[SessionsResponse], frozen=True, kw_only=True):
+    """The sessions of a point, of a driver, in a state, or begun since; all that is named holds."""
+
+    cp_id: ChargePointId | None = None
+    driver_id: DriverId | None = None
+    state: SessionState | None = None
+    since: UnixSeconds | None = None
+    after: Cursor | None = None
+    limit: Limit = always(100)
+
+
+class TicketRow(Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """A bill."""
+
+    session_id: SessionId
+    cp_id: ChargePointId
+    connector_id: ConnectorId
+    driver_id: DriverId
+    energy_consumed_kwh: WattHours
+    price_per_kwh: Price
+    total_cost: Money
+    currency: Currency
+    started_at: UnixSeconds
+    ended_at: UnixSeconds
+    reason: EndReason | None = None
+    meter_start_wh: MeterWattHours | None = None
+    meter_stop_wh: MeterWattHours | None = None
+    estimated: bool
+    revision: Revision
+
+
+class TicketsResponse(Response, frozen=True, kw_only=True):
+    """A page of tickets, the last issued first."""
+
+    tickets: Annotated[tuple[TicketRow, ...], Meta(max_length=MAX_ROWS)] = always(())
+    next: Cursor | None = None
+
+
+class TicketsRequest(Request[TicketsResponse], frozen=True, kw_only=True):
+    """The tickets of a point or a driver, of charges that ended from `since` to before `until`."""
+
+    cp_id: ChargePointId | None = None
+    driver_id: DriverId | None = None
+    since: UnixSeconds | None = None
+    until: UnixSeconds | None = None
+    after: Cursor | None = None
+    limit: Limit = always(100)
+
+
+class AuditRow(Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """An operator's command: who gave it, when, to which point, why, and what became of it."""
+
+    at: UnixSeconds
+    admin_id: AdminId
+    command: ManualCommandName
+    cp_id: ChargePointPattern
+    reason: Sentence | None = None
+    succeeded: Count
+    failed: Count
+
+
+class AuditResponse(Response, frozen=True, kw_only=True):
+    """A page of the audit log, the latest command first."""
+
+    entries: Annotated[tuple[AuditRow, ...], Meta(max_length=MAX_ROWS)] = always(())
+    next: Cursor | None = None
+
+
+class AuditRequest(Request[AuditResponse], frozen=True, kw_only=True):
+    """What did operators order?"""
+
+    since: UnixSeconds | None = None
+    after: Cursor | None = None
+    limit: Limit = always(100)
+
+
+class LinkCounts(Struct, frozen=True, kw_only=True):
+    """Links to central, by the role at their other end."""
+
+    monitor: Count
+    driver: Count
+    admin: Count
+    unknown: Count
+
+
+class HealthResponse(Response, frozen=True, kw_only=True):
+    """How central is; `kafka` and `database` are `ok`, or a sentence that says what is wrong."""
+
+    kafka: Sentence = always("")
+    database: Sentence = always("")
+    leader: Address | None = None
+    epoch: Epoch | None = None
+    links: LinkCounts | None = None
+    lag: Count = always(0)
+
+
+class HealthRequest(Request[HealthResponse], frozen=True, kw_only=True):
+    """How is central?"""

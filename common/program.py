@@ -7,18 +7,23 @@ click says); a traceback is shown only with `--debug`.
 """
 
 import asyncio
+import ipaddress
 import re
 import signal
+import socket
 import sys
 from collections.abc import Callable, Coroutine
 from dataclasses import dataclass
-from typing import Any, Self, TypeVar
+from functools import wraps
+from pathlib import Path
+from typing import Any, Self, TypeVar, cast
 
 import click
 import uvloop
 
 from common import logs
 from common.errors import CannotStart, ChargingError
+from common.tls import TlsFiles
 from common.units import Quantity
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -137,12 +142,23 @@ def option(*names: str, **settings: Any) -> Callable[[F], F]:
 
 def program(name: str) -> Callable[[Callable[..., Any]], click.Command]:
     """Make a function the command `ev-NAME`; its options read `EV_NAME_…` from the environment."""
-    settings = {
+    return click.command(f"ev-{name}", context_settings=_context(name))
+
+
+def group(name: str, **settings: Any) -> Callable[[Callable[..., Any]], click.Group]:
+    """Make a function the command `ev-NAME`, to which commands are added.
+
+    Its own options stand before the command, and read `EV_NAME_…` from the environment.
+    """
+    return click.group(f"ev-{name}", context_settings=_context(name), **settings)
+
+
+def _context(name: str) -> dict[str, Any]:
+    return {
         "auto_envvar_prefix": f"EV_{name.upper()}",
         "help_option_names": ["-h", "--help"],
         "max_content_width": 100,
     }
-    return click.command(f"ev-{name}", context_settings=settings)
 
 
 def common_options(function: F) -> F:
@@ -183,6 +199,125 @@ def kafka_options(function: F) -> F:
     ):
         function = add(function)
     return function
+
+
+_PEM = click.Path(exists=True, dir_okay=False, path_type=Path)
+
+
+def tls_options(function: F) -> F:
+    """Add `--tls-cert`, `--tls-key` and `--tls-ca`; the function gets one `tls: TlsFiles`."""
+
+    @wraps(function)
+    def with_files(
+        *args: Any, tls_cert: Path | None, tls_key: Path | None, tls_ca: Path | None, **given: Any
+    ) -> Any:
+        return function(*args, tls=TlsFiles(tls_cert, tls_key, tls_ca), **given)
+
+    for add in (
+        option(
+            "--tls-ca",
+            type=_PEM,
+            help="Certificates, in PEM, that are trusted. A program that dials uses TLS with it;"
+            " one that listens demands certificates of its peers.",
+        ),
+        option("--tls-key", type=_PEM, help="The key of --tls-cert, in PEM, not encrypted."),
+        option(
+            "--tls-cert",
+            type=_PEM,
+            help="Our certificate, in PEM. A program that listens uses TLS with it.",
+        ),
+    ):
+        with_files = add(with_files)
+    return cast(F, with_files)
+
+
+MAX_CREDENTIAL = 200
+"""Characters of a credential."""
+
+
+def credential_options(
+    function: F | None = None,
+    *,
+    name: str = "credential",
+    of: str = "Secret that proves our id to central.",
+) -> Any:
+    """Add `--NAME` and `--NAME-file`; the function gets one keyword, the secret or None."""
+
+    def decorate(function: F) -> F:
+        keyword = name.replace("-", "_")
+
+        @wraps(function)
+        def with_secret(*args: Any, **given: Any) -> Any:
+            secret, file = given.pop(keyword), given.pop(f"{keyword}_file")
+            given[keyword] = _secret(secret, file, name)
+            return function(*args, **given)
+
+        for add in (
+            option(
+                f"--{name}-file",
+                type=click.Path(exists=True, dir_okay=False, path_type=Path),
+                help=f"File that holds the secret of --{name}.",
+            ),
+            option(
+                f"--{name}",
+                metavar="TEXT",
+                help=f"{of} Better given in the environment or in a file, where other users"
+                " cannot see it.",
+            ),
+        ):
+            with_secret = add(with_secret)
+        return cast(F, with_secret)
+
+    return decorate if function is None else decorate(function)
+
+
+def _secret(text: str | None, file: Path | None, name: str) -> str | None:
+    """The secret that is meant; its text is never repeated."""
+    if text is not None and file is not None:
+        raise click.UsageError(f"--{name} and --{name}-file say the same: give one of them.")
+    if file is not None:
+        try:
+            text = file.read_text(encoding="utf-8").strip()
+        except (OSError, UnicodeDecodeError) as error:
+            why = getattr(error, "strerror", None) or "it is no UTF-8 text"
+            raise click.BadParameter(
+                f"cannot read {file}: {why}", param_hint=f"'--{name}-file'"
+            ) from None
+    if text is not None and (not 1 <= len(text) <= MAX_CREDENTIAL or "\0" in text):
+        raise click.BadParameter(
+            f"it has {len(text)} characters, not 1 to {MAX_CREDENTIAL}", param_hint=f"'--{name}'"
+        )
+    return text
+
+
+def is_loopback(address: Address) -> bool:
+    """Whether only this machine can reach a listener there: all that its name means is loopback."""
+    try:
+        found = socket.getaddrinfo(address.host, None, type=socket.SOCK_STREAM)
+    except OSError:
+        return False
+    return all(ipaddress.ip_address(where[4][0]).is_loopback for where in found)
+
+
+def must_not_be_open(
+    listen: Address, *, tls: bool, credentials: bool, insecure: bool, make: str
+) -> None:
+    """Refuse to listen to other machines without TLS and credentials.
+
+    Args:
+        make: How credentials are made, for the sentence.
+
+    Raises:
+        CannotStart: It would be open to everybody who reaches it.
+    """
+    if insecure or is_loopback(listen):
+        return
+    missing = [*([] if tls else ["--tls-cert and --tls-key"]), *([] if credentials else [make])]
+    if missing:
+        raise CannotStart(
+            f"{listen} can be reached from other machines: it needs {' and '.join(missing)},"
+            " or --insecure"
+        )
 
 
 def read_kafka_config(path: str | None) -> dict[str, str]:

@@ -11,6 +11,7 @@ from functools import cache
 from typing import get_args, get_origin
 
 from common.messages import (
+    AuditRequest,
     AuthRequest,
     AvailableCpsRequest,
     ChargeCompletion,
@@ -25,6 +26,7 @@ from common.messages import (
     EventLogged,
     FaultNotification,
     HealthCheckRequest,
+    HealthRequest,
     HeartbeatRequest,
     ManualCommand,
     Message,
@@ -38,12 +40,14 @@ from common.messages import (
     ResumeCpCommand,
     Role,
     SessionReport,
+    SessionsRequest,
     SettleSessionsCommand,
     StartChargingCommand,
     StatusUpdate,
     StopChargingCommand,
     StopChargingRequest,
     StopCpCommand,
+    TicketsRequest,
     WatchReady,
     WatchRequest,
 )
@@ -166,6 +170,10 @@ ROUTES: tuple[Route, ...] = (
     Route(ManualCommand,          ADMIN,   CENTRAL),
     Route(PointsRequest,          ADMIN,   CENTRAL),
     Route(WatchRequest,           ADMIN,   CENTRAL),
+    Route(SessionsRequest,        ADMIN,   CENTRAL),
+    Route(TicketsRequest,         ADMIN,   CENTRAL),
+    Route(AuditRequest,           ADMIN,   CENTRAL),
+    Route(HealthRequest,          ADMIN,   CENTRAL),
     Route(ErrorResponse,          ADMIN,   CENTRAL),
 
     Route(PointChanged,           CENTRAL, ADMIN),

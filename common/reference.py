@@ -29,6 +29,7 @@ from common import dial, errors, exchange, framing, link, protocol, states, unit
 from common.codec import encode
 from common.errors import NOT_ANSWERS, PASSING, Reason
 from common.messages import AuthRequest, Message, Response, Role
+from common.metrics.page import metrics_page
 from common.protocol import ROUTES, TOPICS, Topic, answer_of, sent, wire_name
 from common.states import EndReason, EngineStatus, Facts, SessionEvent, SessionState, Status
 from common.units import Quantity
@@ -213,9 +214,14 @@ def _parts() -> Iterator[str]:
 def _parts_of(fields: Iterable[kinds.Field]) -> Iterator[type]:
     for field in fields:
         match _bare(field.type)[0]:
+            case kinds.StructType() as part:
+                pass
             case kinds.VarTupleType(item_type=kinds.StructType() as part):
-                yield part.cls
-                yield from _parts_of(part.fields)
+                pass
+            case _:
+                continue
+        yield part.cls
+        yield from _parts_of(part.fields)
 
 
 def _topics() -> Iterator[str]:
@@ -354,6 +360,8 @@ def _wire_type(kind: kinds.Type) -> str:
             return f"number, {cls.unit}"
         case kinds.EnumType():
             return "word"
+        case kinds.StructType(cls=cls):
+            return _link(cls.__name__)
         case kinds.VarTupleType(item_type=kinds.StructType(cls=cls)):
             return f"list of {_link(cls.__name__)}"
         case kinds.VarTupleType(item_type=item):
@@ -408,7 +416,11 @@ def _meaning(kind: kinds.Type) -> str:
         case kinds.CustomType(cls=cls):
             # What it is; how a program holds it is of no interest on the wire.
             return definition(cls).split(" in ")[0] + "."
-        case kinds.EnumType(cls=cls) | kinds.VarTupleType(item_type=kinds.StructType(cls=cls)):
+        case (
+            kinds.EnumType(cls=cls)
+            | kinds.StructType(cls=cls)
+            | kinds.VarTupleType(item_type=kinds.StructType(cls=cls))
+        ):
             return definition(cls)
     return ""
 
@@ -549,6 +561,7 @@ def point_order() -> list[Status]:
 PAGES: dict[str, Callable[[], Iterator[str]]] = {
     "protocol.md": protocol_page,
     "states.md": states_page,
+    "metrics.md": metrics_page,
 }
 
 

@@ -188,3 +188,11 @@ FaultType = Annotated[
 ]
 Address = Annotated[str, _text("`HOST:PORT`.", at_least=1, at_most=300)]
 Credential = Annotated[str, _text("A secret; never logged.", at_least=1, at_most=200)]
+KafkaKey = Annotated[
+    str,
+    _text(
+        "Base64 of the secret key with which a driver proves its records; never logged.",
+        at_least=1,
+        at_most=200,
+    ),
+]

@@ -10,6 +10,7 @@ import click
 
 from common import program
 from common.errors import CannotStart
+from common.metrics.options import MetricsSettings, metrics_options
 from common.program import ADDRESSES, CP_ID, DRIVER_ID, Address, Common, QuantityType, option
 from common.stream import KafkaSettings
 from common.units import MAX_CONNECTORS, WattHours
@@ -98,6 +99,7 @@ kwh_option = option(
     show_default=f"{STATE}/DRIVER-ID",
     help="Folder for what must survive a crash; one for each driver.",
 )
+@metrics_options
 @program.common_options
 @click.pass_context
 def main(
@@ -107,6 +109,7 @@ def main(
     kafka: tuple[Address, ...],
     kafka_config: str | None,
     state: Path | None,
+    metrics: MetricsSettings,
     log: Any,
     log_level: str,
     debug: bool,
@@ -134,6 +137,7 @@ def main(
             central=central,
             kafka=KafkaSettings(",".join(map(str, kafka)), config),
             state=state or Path(STATE, driver_id),
+            metrics=metrics,
             common=Common(log=log, log_level=log_level, debug=debug),
         )
 

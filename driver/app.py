@@ -1,19 +1,24 @@
 """The wiring: settings become the objects of a running driver, and a command is run on them."""
 
 import asyncio
+import base64
 import sys
 from collections.abc import Awaitable, Callable
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 
 import click
 import msgspec
+import structlog
 
-from common.clock import SystemClock
+from common.clock import Clock, SystemClock
 from common.codec import encode
 from common.dispatch import Dispatcher
 from common.messages import Role
+from common.metrics.exporter import Exporter, exporting
+from common.metrics.options import MetricsSettings
 from common.program import Address, Common, Stop
 from common.stream import KafkaSettings
 from driver.charging import Charging, Left
@@ -21,9 +26,11 @@ from driver.client import Client
 from driver.events import Events
 from driver.handlers import Handlers
 from driver.screen import Screen
-from driver.state import StateFolder
+from driver.state import NotRemembered, StateFolder
 from driver.terminal import Keyboard
 from driver.watch import Watch
+
+log = structlog.get_logger()
 
 LEFT = 130
 """The exit code when the driver leaves before the end, as a shell has it for Ctrl-C."""
@@ -35,6 +42,7 @@ class Settings:
 
     Attributes:
         central: Tried in turn.
+        credential: Proves that this driver is who it says.
         state: The folder of the driver's state.
         as_json: One JSON document on stdout; what is for people goes to stderr.
         charges: The command may begin a charge, which one process at a time may do.
@@ -45,6 +53,8 @@ class Settings:
     kafka: KafkaSettings
     state: Path
     common: Common
+    credential: str | None = field(default=None, repr=False)
+    metrics: MetricsSettings = field(default_factory=MetricsSettings)
     as_json: bool = False
     charges: bool = False
 
@@ -71,6 +81,13 @@ Command = Callable[[App], Awaitable[int]]
 async def run(settings: Settings, command: Command, stop: Stop) -> int:
     """Run one command to its end, or until the driver leaves; returns the exit code."""
     clock = SystemClock()
+    async with exporting(Role.DRIVER, settings.metrics, clock) as exporter:
+        return await _run(settings, command, clock, exporter, stop)
+
+
+async def _run(
+    settings: Settings, command: Command, clock: Clock, exporter: Exporter, stop: Stop
+) -> int:
     screen = Screen(clock, on_stderr=settings.as_json)
     folder = StateFolder(settings.state, settings.driver_id)
     with ExitStack() as stack:
@@ -81,14 +98,29 @@ async def run(settings: Settings, command: Command, stop: Stop) -> int:
             keyboard = Keyboard(screen.prompt, stop.ask)
             stack.enter_context(keyboard.listening())
         watch = Watch(clock)
-        events = Events(settings.kafka, settings.driver_id)
+        proves = settings.credential is not None
+        key = folder.kafka_key() if proves else None
+        events = Events(settings.kafka, settings.driver_id, key=key)
+
+        def on_key(text: str) -> None:
+            if proves:
+                _take_key(text, events, folder)
+
         client = Client(
-            settings.driver_id, settings.central, events.post, clock, on_up=screen.relief
+            settings.driver_id,
+            settings.central,
+            events.post,
+            clock,
+            credential=settings.credential,
+            on_key=on_key,
+            on_up=screen.relief,
         )
         charging = Charging(
             settings.driver_id, client, watch, events, folder, screen, keyboard, clock
         )
         dispatcher = Dispatcher(Role.DRIVER, Handlers(client, watch, screen))
+        exporter.follow(dispatcher)
+        exporter.serves(partial(_missing, client))
         app = App(settings, client, charging, screen, keyboard)
         async with asyncio.TaskGroup() as group:
             background = [
@@ -101,6 +133,19 @@ async def run(settings: Settings, command: Command, stop: Stop) -> int:
                 client.closing()
                 for task in background:
                     task.cancel()
+
+
+def _missing(client: Client) -> str:
+    return "" if client.link is not None else client.trouble or "it is not linked to CENTRAL"
+
+
+def _take_key(text: str, events: Events, folder: StateFolder) -> None:
+    """Prove requests by Kafka with this key, also after a restart."""
+    try:
+        events.key = base64.b64decode(text, validate=True)
+        folder.keep_kafka_key(text)
+    except (NotRemembered, ValueError) as error:
+        log.warning("the key for Kafka is not kept", why=str(error))
 
 
 async def _unless_left(command: Awaitable[int], stop: Stop) -> int:

@@ -80,6 +80,11 @@ class NotAnswered(ChargingError):
 class Client:
     """One driver's side of its link to central, with Kafka as the second way.
 
+    Args:
+        credential: The secret that proves who this is, where one is needed.
+        on_key: Told the key that proves this driver's records, base64, with each new link.
+        on_up: Told that the link is up.
+
     Attributes:
         link: The link, while it is up and central knows whose it is.
         trouble: Why there is none, in a sentence; empty while there is one.
@@ -92,11 +97,15 @@ class Client:
         post: Post,
         clock: Clock,
         *,
+        credential: str | None = None,
+        on_key: Callable[[str], None] = lambda key: None,
         on_up: Callable[[], None] = lambda: None,
         deadline: float = DEADLINE,
     ) -> None:
         self.link: Link | None = None
         self.trouble = ""
+        self._credential = credential
+        self._on_key = on_key
         self._on_up = on_up
         self._closing = False
         self._driver_id = driver_id
@@ -192,7 +201,11 @@ class Client:
     async def _serve(self, link: Link) -> None:
         """Introduce this driver on a new link and keep the link alive."""
         link.patience = 3 * HEARTBEAT
-        await link.ask(AuthRequest(role=Role.DRIVER, driver_id=self._driver_id))
+        answer = await link.ask(
+            AuthRequest(role=Role.DRIVER, driver_id=self._driver_id, credential=self._credential)
+        )
+        if answer.kafka_key is not None:
+            self._on_key(answer.kafka_key)
         self.link, self.trouble = link, ""
         self._up.set()
         self._tried.set()

@@ -9,13 +9,14 @@ import asyncio
 
 import structlog
 
+from common import proof
 from common.codec import decoder, encode
 from common.dispatch import Dispatcher, Peer
 from common.errors import BadMessage
 from common.logs import Wiretap
 from common.messages import Message, Role
 from common.protocol import DRIVER_EVENTS, DRIVER_REQUESTS
-from common.stream import KafkaSettings, Publisher, Record, Subscription
+from common.stream import Headers, KafkaSettings, Publisher, Record, Subscription
 
 log = structlog.get_logger()
 
@@ -24,9 +25,16 @@ GIVE_UP_AFTER = 10.0
 
 
 class Events:
-    """One driver's share of the two topics."""
+    """One driver's share of the two topics.
 
-    def __init__(self, settings: KafkaSettings, driver_id: str) -> None:
+    Attributes:
+        key: Proves that a request is this driver's; None where that need not be proved.
+    """
+
+    def __init__(
+        self, settings: KafkaSettings, driver_id: str, *, key: bytes | None = None
+    ) -> None:
+        self.key = key
         self._settings = settings
         self._driver_id = driver_id
         self._wanted = asyncio.Event()
@@ -70,7 +78,11 @@ class Events:
         await self._joined.wait()
         assert self._publisher is not None
         self._wire.seen("sent", request, f"central ? by {DRIVER_REQUESTS}")
-        await self._publisher.publish(DRIVER_REQUESTS, self._driver_id, encode(request))
+        value = encode(request)
+        headers: Headers | None = None
+        if self.key is not None:
+            headers = {proof.HEADER: proof.proof_of(self.key, value)}
+        await self._publisher.publish(DRIVER_REQUESTS, self._driver_id, value, headers)
 
     def _take(self, record: Record, dispatcher: Dispatcher) -> None:
         if record.key != self._driver_id:

@@ -8,6 +8,7 @@ terminal while the charge is watched in the first.
 Each file is replaced as a whole, so that it holds either what it held or what it is to hold.
 """
 
+import base64
 import fcntl
 import os
 from collections.abc import Iterator
@@ -21,11 +22,12 @@ import msgspec
 from common.codec import encode
 from common.errors import CannotStart, ChargingError
 from common.messages import ChargeRequest, StopChargingRequest
-from common.units import ConnectorId, DriverId, MessageId, SessionId, WattHours
+from common.units import ConnectorId, DriverId, KafkaKey, MessageId, SessionId, WattHours
 
 LOCK = "lock"
 CHARGE = "charge.json"
 STOP = "stop.json"
+KEY = "kafka-key.json"
 
 
 class Held(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -49,6 +51,12 @@ class Remembered(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     driver_id: DriverId
     request: ChargeRequest | None = None
     session: Held | None = None
+
+
+class Key(msgspec.Struct, frozen=True, kw_only=True):
+    """What proves this driver's requests by Kafka: needed while central cannot be reached."""
+
+    kafka_key: KafkaKey
 
 
 S = TypeVar("S", bound=msgspec.Struct)
@@ -137,6 +145,29 @@ class StateFolder:
         """It has been answered."""
         (self._path / STOP).unlink(missing_ok=True)
 
+    def kafka_key(self) -> bytes | None:
+        """What central last gave this driver to prove its records with.
+
+        Raises:
+            CannotStart: The file is none of ours.
+        """
+        kept = self._read(KEY, Key)
+        try:
+            return None if kept is None else base64.b64decode(kept.kafka_key, validate=True)
+        except ValueError:
+            raise CannotStart(
+                f"{self._path / KEY} holds no key: delete it to begin afresh"
+            ) from None
+
+    def keep_kafka_key(self, key: str) -> None:
+        """Keep the key, for its owner's eyes only.
+
+        Raises:
+            NotRemembered: It could not be written.
+        """
+        if self._read(KEY, Key) != Key(kafka_key=key):
+            self._write(KEY, Key(kafka_key=key), mode=0o600)
+
     def _read(self, name: str, kind: type[S]) -> S | None:
         path = self._path / name
         try:
@@ -152,11 +183,13 @@ class StateFolder:
                 f"{path} is no driver's state ({error}): delete it to begin afresh"
             ) from None
 
-    def _write(self, name: str, content: msgspec.Struct) -> None:
+    def _write(self, name: str, content: msgspec.Struct, mode: int = 0o644) -> None:
         path, fresh = self._path / name, self._path / f"{name}.new"
         try:
             self._path.mkdir(parents=True, exist_ok=True)
-            with fresh.open("wb") as file:
+            fresh.unlink(missing_ok=True)  # its mode may be another one
+            descriptor = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, mode)
+            with open(descriptor, "wb") as file:
                 file.write(encode(content))
                 file.flush()
                 os.fsync(file.fileno())

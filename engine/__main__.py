@@ -7,6 +7,7 @@ from typing import Any
 import click
 
 from common.clock import SystemClock
+from common.metrics.options import MetricsSettings, metrics_options
 from common.program import (
     ADDRESS,
     CP_ID,
@@ -84,6 +85,7 @@ def _some_power(ctx: click.Context, param: click.Parameter, power: Watts) -> Wat
     default=1.0,
     help="Simulated seconds in a real one, for meter, ramp and plug; 60 charges an hour a minute.",
 )
+@metrics_options
 @common_options
 def main(
     cp_id: str,
@@ -94,6 +96,7 @@ def main(
     plug: str,
     monitor_grace: float,
     time_scale: float,
+    metrics: MetricsSettings,
     **common: Any,
 ) -> None:
     """A charge point: supplies energy, meters it, and keeps its tickets in a journal.
@@ -113,6 +116,7 @@ def main(
         auto_plug=plug == "auto",
         monitor_grace=monitor_grace,
         time_scale=time_scale,
+        metrics=metrics,
     )
     run("ev-engine", Common(**common), lambda stop: serve(settings, SystemClock(), stop))
 

@@ -3,7 +3,8 @@
 import asyncio
 import signal
 from collections.abc import Callable, Coroutine, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -15,8 +16,11 @@ from common.errors import ChargingError, Refused
 from common.link import Link
 from common.listen import Listener
 from common.messages import ChargeRequest, Role
+from common.metrics.exporter import Exporter, exporting
+from common.metrics.options import MetricsSettings
 from common.program import Address, Stop, ready
 from common.units import Watts
+from engine import metrics
 from engine.charge_point import ChargePoint
 from engine.commands import Commands
 from engine.connector import Connector
@@ -48,6 +52,7 @@ class Settings:
         auto_plug: Cars plug themselves in.
         monitor_grace: Real seconds of the monitor's silence after which supplies end.
         time_scale: Simulated seconds in a real one.
+        metrics: Where it says how it is.
     """
 
     cp_id: str
@@ -58,6 +63,7 @@ class Settings:
     auto_plug: bool
     monitor_grace: float
     time_scale: float
+    metrics: MetricsSettings = field(default_factory=MetricsSettings)
 
 
 class _MonitorLink(Link):
@@ -78,8 +84,9 @@ class Engine:
         JournalFailed: The journal cannot be written.
     """
 
-    def __init__(self, settings: Settings, clock: Clock, disk: Disk) -> None:
+    def __init__(self, settings: Settings, clock: Clock, disk: Disk, exporter: Exporter) -> None:
         self._settings = settings
+        self._exporter = exporter
         self._clock = clock
         self._timepiece = Timepiece(clock, settings.time_scale)
         self._uplink = Uplink(settings.cp_id, clock)
@@ -96,6 +103,7 @@ class Engine:
         commands = Commands(self._point, settings.power, settings.time_scale)
         handlers = MonitorHandlers(settings.cp_id, commands, self._uplink, self._timepiece)
         self._dispatcher = Dispatcher(Role.ENGINE, handlers)
+        self._show()
         self._listener = Listener(self._make_link)
         self._asking: set[asyncio.Task[None]] = set()
 
@@ -119,7 +127,14 @@ class Engine:
             self._uplink.release()
             await self._listener.close()
 
+    def _show(self) -> None:
+        """Let the engine's numbers be seen."""
+        self._exporter.follow(self._dispatcher)
+        self._exporter.add(partial(metrics.point_samples, self._point))
+        self._exporter.add(partial(metrics.uplink_samples, self._uplink))
+
     def _say_ready(self) -> None:
+        self._exporter.serves(partial(metrics.missing, self._point))
         settings = self._settings
         where = Address(settings.listen.host, self._listener.port)
         connectors = (
@@ -239,6 +254,7 @@ async def serve(settings: Settings, clock: Clock, stop: Stop) -> None:
     """
     disk = Folder(settings.journal)
     try:
-        await Engine(settings, clock, disk).serve(stop)
+        async with exporting(Role.ENGINE, settings.metrics, clock) as exporter:
+            await Engine(settings, clock, disk, exporter).serve(stop)
     finally:
         disk.close()

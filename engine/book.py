@@ -51,6 +51,11 @@ class Book:
         """Why the journal takes nothing now; empty while all is well."""
         return self._journal.trouble
 
+    @property
+    def journal_bytes(self) -> int:
+        """Size of the journal."""
+        return self._journal.size
+
     def __getitem__(self, session_id: str) -> Record | None:
         return self._ledger[session_id]
 

@@ -46,6 +46,7 @@ class ChargePoint:
     Attributes:
         connectors: By id.
         book: What is known of all sessions.
+        readings: Readings that were journaled so far.
 
     Raises:
         CannotStart: The journal cannot be read or is not ours.
@@ -65,6 +66,7 @@ class ChargePoint:
         time_scale: float = 1.0,
     ) -> None:
         self.cp_id = cp_id
+        self.readings = 0
         self.book = Book(journal, now.unix)
         self._tell = tell
         self._log = structlog.get_logger().bind(cp_id=cp_id)
@@ -98,6 +100,11 @@ class ChargePoint:
     def running(self) -> list[Session]:
         """The sessions that run or wait for their plug, by connector."""
         return [c.session for c in self.connectors.values() if c.session is not None]
+
+    @property
+    def register_wh(self) -> int:
+        """All energy that its connectors ever supplied, in Wh."""
+        return sum(meter.register_wh for meter in self._meters.values())
 
     # -- Sessions --
 
@@ -185,6 +192,7 @@ class ChargePoint:
         taken = [c.read(now) for c in self.connectors.values()]
         readings = [session for session in taken if session is not None]
         if readings and self._save(readings, now):
+            self.readings += len(readings)
             for session in readings:
                 self.tell_of(session)
         self.book.forget_old(now.unix)

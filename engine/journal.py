@@ -115,10 +115,12 @@ class Journal:
 
     Attributes:
         trouble: Why it takes nothing now, in a sentence; empty while all is well.
+        size: Bytes that were written since it was last put in place as a whole, that included.
     """
 
     def __init__(self, disk: Disk, cp_id: str) -> None:
         self.trouble = ""
+        self.size = 0
         self._disk = disk
         self._cp_id = cp_id
         self._next = 0
@@ -144,7 +146,9 @@ class Journal:
         """
         if self.trouble:
             raise JournalFailed(self._disk.name, self.trouble)
-        self._do(self._disk.append, _line(self._next, meters, records))
+        line = _line(self._next, meters, records)
+        self._do(self._disk.append, line)
+        self.size += len(line)
         self._next += 1
 
     def rewrite(self, records: Iterable[Record], meters: Mapping[int, int]) -> None:
@@ -157,7 +161,9 @@ class Journal:
         header = _Header(version=VERSION, cp_id=self._cp_id, lines=len(kept) + 1)
         lines = [_line(0, meters, [header])]
         lines += [_line(n, meters, [record]) for n, record in enumerate(kept, 1)]
-        self._do(self._disk.replace, b"".join(lines))
+        data = b"".join(lines)
+        self._do(self._disk.replace, data)
+        self.size = len(data)
         self._next = len(lines)
         self.trouble = ""
 

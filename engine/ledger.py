@@ -42,7 +42,7 @@ class Ledger:
         """Ended sessions whose tickets are not settled, oldest end first, 100 at most."""
         waiting = (
             r.session_id
-            for r in self._records.values()
+            for r in list(self._records.values())  # a copy: metrics are asked in another thread
             if isinstance(r, Session) and r.reason is not None and r.settled_at is None
         )
         return list(islice(waiting, MAX_LISTED_SESSIONS))

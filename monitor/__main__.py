@@ -4,6 +4,7 @@ from typing import Any
 
 import click
 
+from common.metrics.options import metrics_options
 from common.program import (
     ADDRESS,
     ADDRESSES,
@@ -78,6 +79,7 @@ def dialled(
     " where other users cannot see it.",
 )
 @kafka_options
+@metrics_options
 @common_options
 def main(*, log: Any, log_level: str, debug: bool, **given: Any) -> None:
     """Watch one charge point's engine, and speak for the point to central.

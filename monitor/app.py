@@ -3,15 +3,20 @@
 import asyncio
 from contextlib import suppress
 from dataclasses import dataclass, field
+from functools import partial
 
 from common.clock import Clock, SystemClock
 from common.dial import Dialler
 from common.dispatch import Dispatcher
 from common.link import Link
 from common.messages import ErrorResponse, Role
+from common.metrics.exporter import Exporter, exporting
+from common.metrics.kafka import published
+from common.metrics.options import MetricsSettings
 from common.program import Address, Common, Stop, read_kafka_config, ready
 from common.stream import KafkaSettings, Publisher
 from common.units import Price
+from monitor import metrics
 from monitor.central_side import CentralSide
 from monitor.engine_side import EngineSide
 from monitor.errands import Errands
@@ -39,6 +44,7 @@ class Settings:
     location: str | None = None
     price: Price | None = None
     credential: str | None = field(default=None, repr=False)
+    metrics: MetricsSettings = field(default_factory=MetricsSettings)
     common: Common = field(default_factory=Common)
 
 
@@ -51,7 +57,7 @@ class Monitor:
         central: Keeps the link to central.
     """
 
-    def __init__(self, settings: Settings, sink: Sink, clock: Clock) -> None:
+    def __init__(self, settings: Settings, sink: Sink, clock: Clock, exporter: Exporter) -> None:
         cp_id, credential = settings.cp_id, settings.credential
         self.point = Point(cp_id)
         self._records = Records(cp_id, sink)
@@ -72,6 +78,10 @@ class Monitor:
             Relay(self.point),
             Strays(self._replaced),
         )
+        self._exporter = exporter
+        exporter.follow(self._dispatcher)
+        exporter.add(partial(metrics.point_samples, self.point))
+        exporter.add(partial(metrics.record_samples, self._records))
         self.engine = Dialler(
             "ENGINE",
             [settings.engine],
@@ -102,6 +112,7 @@ class Monitor:
                     self._records.watch(),
                 )
             ]
+            self._exporter.serves(partial(metrics.missing, self.point))
             ready("ev-monitor", self.point.cp_id, "watches", self.engine.address)
             await stop.wait()
             for task in tasks:
@@ -127,6 +138,10 @@ async def serve(settings: Settings, stop: Stop) -> None:
     """
     bootstrap = ",".join(map(str, settings.kafka))
     kafka = KafkaSettings(bootstrap, read_kafka_config(settings.kafka_config))
-    async with Publisher(kafka) as publisher:
-        monitor = Monitor(settings, publisher, SystemClock())
-        await monitor.run(stop)
+    clock = SystemClock()
+    async with (
+        exporting(Role.MONITOR, settings.metrics, clock) as exporter,
+        Publisher(kafka) as publisher,
+    ):
+        exporter.add(partial(published, publisher))
+        await Monitor(settings, publisher, clock, exporter).run(stop)

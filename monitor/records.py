@@ -43,6 +43,16 @@ class Records:
         self._gave_up = False
         self._wire = Wiretap()
 
+    @property
+    def buffered(self) -> int:
+        """Records that Kafka has not acknowledged."""
+        return len(self._buffer)
+
+    @property
+    def dropped(self) -> int:
+        """Readings that were dropped so far."""
+        return self._buffer.dropped
+
     def take(self, message: ChargingData | ChargeCompletion) -> bool:
         """Take a record; False for a ticket that is on its way already."""
         taken = self._buffer.add(message)

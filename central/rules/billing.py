@@ -6,7 +6,25 @@ from central.rules.records import Session, Ticket
 from central.rules.sessions import ticket_event
 from common.messages import ChargeCompletion
 from common.states import EndReason, SessionEvent, step
-from common.units import Watts, cost
+from common.units import WattHours, Watts, cost
+
+SLACK = WattHours(1_000)
+"""What a ticket may say beyond what the rate allows: clocks and meters are not exact."""
+
+
+def is_suspect(
+    session: Session, energy: WattHours, max_rate: Watts, time_scale: float, now: float
+) -> bool:
+    """Whether an engine's bill is below a reading that central holds, or more than can have flowed.
+
+    More than the point's maximum rate over the time since authorisation, a tenth more, and `SLACK`.
+    It is billed all the same: the engine has the meter.
+
+    Args:
+        now: Unix seconds.
+    """
+    seconds = max(0.0, now - session.requested_ms / 1000) * time_scale
+    return energy < session.energy or energy > max_rate * seconds / 3600 * 1.1 + SLACK
 
 
 def closed(

@@ -7,7 +7,7 @@ otherwise. A record is replaced, never changed (`msgspec.structs.replace`).
 from msgspec import Struct
 
 from common.errors import Reason
-from common.messages import Role
+from common.messages import ManualCommandName, Role
 from common.states import EndReason, SessionState
 from common.units import Money, Price, WattHours, Watts
 
@@ -20,6 +20,7 @@ class Point(Struct, frozen=True, kw_only=True):
         stopped: An operator took it out of order; survives everything but a resume.
         connectors: How many it has, numbered from 1.
         last_seen: When something last came from its monitor.
+        time_scale: Simulated seconds in a second; 1 but for a simulation.
     """
 
     cp_id: str
@@ -29,6 +30,7 @@ class Point(Struct, frozen=True, kw_only=True):
     stopped: bool = False
     connectors: int = 1
     last_seen: int = 0
+    time_scale: float = 1.0
 
 
 class RequestKey(Struct, frozen=True, kw_only=True):
@@ -60,6 +62,8 @@ class Session(Struct, frozen=True, kw_only=True):
         refusal: Why it failed, where it was refused.
         cost: The ticket's; None without a ticket.
         revision: The ticket's; 0 without a ticket.
+        suspect: Its ticket is below a reading, or above what its point can have supplied.
+        disputed: Its engine sent a second, different ticket, which is not billed.
         request, digest: The request that began it, and its content's digest; a repeat joins it.
     """
 
@@ -86,6 +90,8 @@ class Session(Struct, frozen=True, kw_only=True):
     refusal: Reason | None = None
     cost: Money | None = None
     revision: int = 0
+    suspect: bool = False
+    disputed: bool = False
     request: RequestKey
     digest: str
     trace_id: str
@@ -156,3 +162,40 @@ class OutboxEntry(Struct, frozen=True, kw_only=True):
     topic: str
     key: str
     value: bytes
+
+
+class AuditEntry(Struct, frozen=True, kw_only=True):
+    """An operator's command.
+
+    Attributes:
+        entry_id: Its own; later commands have higher ones. The entry is stored when the command
+            begins, and again when it is done.
+        cp_id: The point, or `*`.
+        succeeded, failed: Points at which it did, and did not.
+    """
+
+    entry_id: str
+    at: int
+    admin_id: str
+    command: ManualCommandName
+    cp_id: str
+    reason: str | None = None
+    succeeded: int = 0
+    failed: int = 0
+
+
+class Credential(Struct, frozen=True, kw_only=True):
+    """What a monitor, a driver or an operator proves its id with.
+
+    Attributes:
+        hash: All that is known of the secret.
+        revoked_at: When it ceased to count; None while it counts.
+        change: Grows with every credential made or revoked: what is new since the last look.
+    """
+
+    role: Role
+    id: str
+    hash: str
+    made_at: int
+    revoked_at: int | None = None
+    change: int

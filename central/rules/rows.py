@@ -5,19 +5,22 @@ from typing import TypeVar
 
 from msgspec import Struct
 
-from central.rules.records import Point, Session, Ticket
+from central.rules.records import AuditEntry, Point, Session, Ticket
 from common.codec import encode
 from common.errors import Reason
 from common.messages import (
+    AuditRow,
     AvailablePoint,
     ChargeCompletion,
     ChargeRequestResponse,
     ChargingStatusUpdate,
     ConnectorRow,
+    OperatorSessionRow,
     Outcome,
     PointChanged,
     PointRow,
     SessionRow,
+    TicketRow,
 )
 from common.states import (
     OPEN_STATES,
@@ -178,6 +181,49 @@ def history_row(session: Session) -> SessionRow:
         reason=session.reason,
         estimated=False,
         revision=session.revision,
+    )
+
+
+def operator_row(session: Session) -> OperatorSessionRow:
+    """A session as an operator sees it."""
+    row = history_row(session)
+    said = {name: getattr(row, name) for name in SessionRow.__struct_fields__}
+    return OperatorSessionRow(
+        **said, driver_id=session.driver_id, suspect=session.suspect, disputed=session.disputed
+    )
+
+
+def ticket_row(ticket: Ticket) -> TicketRow:
+    """A bill as an operator sees it."""
+    return TicketRow(
+        session_id=ticket.session_id,
+        cp_id=ticket.cp_id,
+        connector_id=ticket.connector_id,
+        driver_id=ticket.driver_id,
+        energy_consumed_kwh=ticket.energy,
+        price_per_kwh=ticket.price,
+        total_cost=ticket.cost,
+        currency=ticket.currency,
+        started_at=ticket.started_at,
+        ended_at=ticket.ended_at,
+        reason=ticket.reason,
+        meter_start_wh=ticket.meter_start_wh,
+        meter_stop_wh=ticket.meter_stop_wh,
+        estimated=ticket.estimated,
+        revision=ticket.revision,
+    )
+
+
+def audit_row(entry: AuditEntry) -> AuditRow:
+    """An operator's command as the audit log shows it."""
+    return AuditRow(
+        at=entry.at,
+        admin_id=entry.admin_id,
+        command=entry.command,
+        cp_id=entry.cp_id,
+        reason=entry.reason,
+        succeeded=entry.succeeded,
+        failed=entry.failed,
     )
 
 

@@ -17,12 +17,14 @@ from central.store.changes import (
     ForgetAnswers,
     NoteCluster,
     Remember,
+    SaveAudit,
     SavePoint,
     SaveReading,
     SaveSession,
     SaveStopIntent,
 )
-from central.store.queries import Snapshot, cursor_of
+from central.store.database import migrate_database
+from central.store.queries import Snapshot, audit_cursor, cursor_of, ticket_cursor
 from central.store.store import Store
 
 __all__ = [
@@ -35,11 +37,15 @@ __all__ = [
     "ForgetAnswers",
     "NoteCluster",
     "Remember",
+    "SaveAudit",
     "SavePoint",
     "SaveReading",
     "SaveSession",
     "SaveStopIntent",
     "Snapshot",
     "Store",
+    "audit_cursor",
     "cursor_of",
+    "migrate_database",
+    "ticket_cursor",
 ]

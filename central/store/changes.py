@@ -2,7 +2,15 @@
 
 from msgspec import Struct
 
-from central.rules.records import OutboxEntry, Point, RememberedAnswer, Session, StopIntent, Ticket
+from central.rules.records import (
+    AuditEntry,
+    OutboxEntry,
+    Point,
+    RememberedAnswer,
+    Session,
+    StopIntent,
+    Ticket,
+)
 from common.errors import ChargingError
 from common.units import WattHours, Watts
 
@@ -95,6 +103,12 @@ class DropFromOutbox(Struct, frozen=True):
     number: int
 
 
+class SaveAudit(Struct, frozen=True):
+    """The operator's command is like this now, whether it was known or not."""
+
+    entry: AuditEntry
+
+
 class NoteCluster(Struct, frozen=True):
     """The Kafka cluster that was reached; replaces the one noted before."""
 
@@ -112,5 +126,6 @@ Change = (
     | DropStopIntent
     | AddToOutbox
     | DropFromOutbox
+    | SaveAudit
     | NoteCluster
 )

@@ -4,9 +4,12 @@ The URL says which dialect. SQLite migrates itself, after a copy of its file; an
 is migrated by `ev-central migrate` only, because others may be using it.
 """
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
+from secrets import token_bytes
 
-from sqlalchemy import URL, Dialect, Engine, NullPool, create_engine, make_url
+from sqlalchemy import URL, Dialect, Engine, NullPool, create_engine, make_url, select
 from sqlalchemy.exc import ArgumentError, DBAPIError, NoSuchModuleError
 
 from central.store import migrate, schema, sqlite
@@ -35,6 +38,24 @@ class Database:
         return self.writing.dialect
 
 
+def migrate_database(text: str) -> str:
+    """Give the database of this URL the schema of this program; what was done, in a sentence.
+
+    Raises:
+        CannotStart: Why not, in one sentence. Then nothing was changed.
+    """
+    url = _url(text)
+    with _sentences(url):
+        if url.get_backend_name() == "sqlite":
+            found = _migrated_sqlite(url, BUSY_TIMEOUT)
+        else:
+            found = _migrated_server(url)
+    newest = migrate.newest()
+    if found == newest:
+        return f"{_name(url)} is up to date: its schema is {newest}"
+    return f"{_name(url)} is migrated from {found or 'empty'} to {newest}"
+
+
 def opened(text: str, *, busy_timeout: float = BUSY_TIMEOUT) -> Database:
     """The database of this URL, with the schema of this program.
 
@@ -42,16 +63,10 @@ def opened(text: str, *, busy_timeout: float = BUSY_TIMEOUT) -> Database:
         CannotStart: Why not, in one sentence, without the password that the URL may hold.
     """
     url = _url(text)
-    name = url.render_as_string(hide_password=True)
-    try:
+    with _sentences(url):
         if url.get_backend_name() == "sqlite":
             return _opened_sqlite(url, busy_timeout)
         return _opened_server(url)
-    except DBAPIError as error:
-        why = str(error.orig).strip().replace("\n", " ")
-        raise CannotStart(f"cannot open the database {name}: {why}") from error
-    except CannotStart as error:
-        raise CannotStart(f"cannot open the database {name}: {error}") from error
 
 
 def raised_epoch(database: Database, clock: Clock) -> int:
@@ -73,6 +88,39 @@ def raised_epoch(database: Database, clock: Clock) -> int:
         raise CannotStart(f"cannot take the database over: {error.orig}") from error
 
 
+def kafka_secret(database: Database) -> bytes:
+    """What drivers' keys for Kafka are made of; made once for a database.
+
+    Raises:
+        CannotStart: It cannot be read or written.
+    """
+    table = schema.secrets
+    made = insert(database.dialect, table).values(name="kafka", value=token_bytes(32))
+    wanted = select(table.c.value).where(table.c.name == "kafka")
+    try:
+        with database.writing.begin() as connection:
+            connection.execute(made.on_conflict_do_nothing())
+            return bytes(connection.execute(wanted).scalar_one())
+    except DBAPIError as error:
+        raise CannotStart(f"cannot read the database: {error.orig}") from error
+
+
+@contextmanager
+def _sentences(url: URL) -> Iterator[None]:
+    """What goes wrong with the database, said with its name."""
+    try:
+        yield
+    except DBAPIError as error:
+        why = str(error.orig).strip().replace("\n", " ")
+        raise CannotStart(f"cannot open the database {_name(url)}: {why}") from error
+    except CannotStart as error:
+        raise CannotStart(f"cannot open the database {_name(url)}: {error}") from error
+
+
+def _name(url: URL) -> str:
+    return url.render_as_string(hide_password=True)
+
+
 def _url(text: str) -> URL:
     try:
         url = make_url(text)
@@ -81,6 +129,8 @@ def _url(text: str) -> URL:
         raise CannotStart(
             "the database URL cannot be read; write it like sqlite:///central.db"
         ) from None
+    if url.drivername == "postgresql":
+        url = url.set(drivername="postgresql+psycopg")
     try:
         driver = url.get_dialect().driver
     except (NoSuchModuleError, ArgumentError):
@@ -88,7 +138,7 @@ def _url(text: str) -> URL:
     if (url.get_backend_name(), driver) not in {("sqlite", "pysqlite"), ("postgresql", "psycopg")}:
         raise CannotStart(
             f"{url.drivername} is no database of this program; it takes sqlite:///FILE and "
-            "postgresql+psycopg://USER@HOST/NAME"
+            "postgresql://USER@HOST/NAME"
         )
     try:
         url.get_dialect().import_dbapi()
@@ -98,6 +148,15 @@ def _url(text: str) -> URL:
 
 
 def _opened_sqlite(url: URL, busy_timeout: float) -> Database:
+    _migrated_sqlite(url, busy_timeout)
+    return Database(
+        writing=sqlite.engine(url, writes=True, busy_timeout=busy_timeout),
+        reading=sqlite.engine(url, writes=False, busy_timeout=busy_timeout),
+    )
+
+
+def _migrated_sqlite(url: URL, busy_timeout: float) -> str | None:
+    """Migrate it, where that is needed, after a copy; the revision that it had."""
     path = sqlite.path_of(url)
     # Only looked at until it is known to be ours: a pragma would change another program's file.
     looking = sqlite.engine(url, writes=False, busy_timeout=busy_timeout, pragmas={})
@@ -111,15 +170,25 @@ def _opened_sqlite(url: URL, busy_timeout: float) -> Database:
         )
         with migrating.begin() as connection:
             migrate.upgrade(connection)
-    return Database(
-        writing=sqlite.engine(url, writes=True, busy_timeout=busy_timeout),
-        reading=sqlite.engine(url, writes=False, busy_timeout=busy_timeout),
-    )
+    return found
+
+
+def _migrated_server(url: URL) -> str | None:
+    """Migrate it, where that is needed; the revision that it had."""
+    with _server(url).begin() as connection:
+        found = migrate.present(connection)
+        if found != migrate.newest():
+            migrate.upgrade(connection)
+    return found
+
+
+def _server(url: URL) -> Engine:
+    # By position, as `Statements` gives its values.
+    return create_engine(url, poolclass=NullPool, paramstyle="format")
 
 
 def _opened_server(url: URL) -> Database:
-    # By position, as `Statements` gives its values.
-    engine = create_engine(url, poolclass=NullPool, paramstyle="format")
+    engine = _server(url)
     with engine.connect() as connection:
         found = migrate.present(connection)
     if found != migrate.newest():

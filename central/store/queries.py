@@ -4,12 +4,15 @@ Each function reads from a connection that it is given; `reader` runs them.
 """
 
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from typing import Any, TypeVar
 
 from msgspec import Struct
-from sqlalchemy import Connection, bindparam, func, select, tuple_
+from sqlalchemy import Column, Connection, Select, bindparam, func, select, tuple_
 
 from central.rules.records import (
+    AuditEntry,
+    Credential,
     OutboxEntry,
     Point,
     RememberedAnswer,
@@ -19,7 +22,18 @@ from central.rules.records import (
     Ticket,
 )
 from central.store import rows
-from central.store.schema import answers, cluster, outbox, points, sessions, stop_intents, tickets
+from central.store.schema import (
+    answers,
+    audit,
+    cluster,
+    credentials,
+    outbox,
+    points,
+    sessions,
+    stop_intents,
+    tickets,
+)
+from common.states import SessionState
 from common.units import MAX_ROWS
 
 OUTBOX_AT_ONCE = 10_000
@@ -30,6 +44,12 @@ ANSWERS_AT_ONCE = 100_000
 
 _IDS_AT_ONCE = 500
 """The most ids in one statement: each is a value, and drivers limit those."""
+
+
+Place = tuple[int, str]
+"""Where a page begins: behind the row with this time and id."""
+
+R = TypeVar("R")
 
 
 class Snapshot(Struct, frozen=True, kw_only=True):
@@ -78,15 +98,10 @@ _ANSWER = select(answers).where(
     answers.c.sender == bindparam("sender"),
     answers.c.message_id == bindparam("message_id"),
 )
-_NEWEST = (
-    select(sessions)
-    .where(sessions.c.driver_id == bindparam("driver_id"))
-    .order_by(sessions.c.requested_ms.desc(), sessions.c.session_id.desc())
-    .limit(bindparam("limit"))
-)
-_OLDER = _NEWEST.where(
-    tuple_(sessions.c.requested_ms, sessions.c.session_id)
-    < tuple_(bindparam("requested_ms"), bindparam("session_id"))
+_CHANGED_CREDENTIALS = (
+    select(credentials)
+    .where(credentials.c.change > bindparam("after"))
+    .order_by(credentials.c.change)
 )
 _CURSOR = re.compile(r"([0-9]{1,18})/(.{1,64})", re.DOTALL)
 
@@ -138,29 +153,115 @@ def outbox_page(connection: Connection, after: int, limit: int) -> list[OutboxEn
     return [rows.outbox_from(row) for row in connection.execute(_OUTBOX, values)]
 
 
-def driver_history(
-    connection: Connection, driver_id: str, after: tuple[int, str] | None, limit: int
+def session_list(
+    connection: Connection,
+    cp_id: str | None,
+    driver_id: str | None,
+    state: SessionState | None,
+    since: int | None,
+    after: Place | None,
+    limit: int,
 ) -> tuple[list[Session], str | None]:
-    """A page of a driver's sessions, newest first, and the cursor of the next one."""
+    """A page of the sessions for which all that is not None holds, newest first; the next cursor.
+
+    Args:
+        since: Unix seconds; those authorised then or later.
+    """
+    table = sessions.c
+    wanted = select(sessions)
+    if cp_id is not None:
+        wanted = wanted.where(table.cp_id == cp_id)
+    if driver_id is not None:
+        wanted = wanted.where(table.driver_id == driver_id)
+    if state is not None:
+        wanted = wanted.where(table.state == state.value)
+    if since is not None:
+        wanted = wanted.where(table.requested_ms >= since * 1000)
+    order = table.requested_ms, table.session_id
+    return _page(connection, wanted, order, after, limit, rows.session_from, cursor_of)
+
+
+def ticket_list(
+    connection: Connection,
+    cp_id: str | None,
+    driver_id: str | None,
+    since: int | None,
+    until: int | None,
+    after: Place | None,
+    limit: int,
+) -> tuple[list[Ticket], str | None]:
+    """A page of the tickets for which all that is not None holds, latest first; the next cursor.
+
+    Args:
+        since, until: Unix seconds; of charges that ended from the one to before the other.
+    """
+    table = tickets.c
+    wanted = select(tickets)
+    if cp_id is not None:
+        wanted = wanted.where(table.cp_id == cp_id)
+    if driver_id is not None:
+        wanted = wanted.where(table.driver_id == driver_id)
+    if since is not None:
+        wanted = wanted.where(table.ended_at >= since)
+    if until is not None:
+        wanted = wanted.where(table.ended_at < until)
+    order = table.ended_at, table.session_id
+    return _page(connection, wanted, order, after, limit, rows.ticket_from, ticket_cursor)
+
+
+def audit_list(
+    connection: Connection, since: int | None, after: Place | None, limit: int
+) -> tuple[list[AuditEntry], str | None]:
+    """A page of the operators' commands, latest first; the next cursor."""
+    wanted = select(audit)
+    if since is not None:
+        wanted = wanted.where(audit.c.at >= since)
+    order = audit.c.at, audit.c.entry_id
+    return _page(connection, wanted, order, after, limit, rows.audit_from, audit_cursor)
+
+
+def changed_credentials(connection: Connection, after: int) -> list[Credential]:
+    """The credentials that were made or revoked after this change, in that order."""
+    found = connection.execute(_CHANGED_CREDENTIALS, {"after": after})
+    return list(map(rows.credential_from, found))
+
+
+def _page(
+    connection: Connection,
+    wanted: Select[Any],
+    order: tuple[Column[Any], Column[Any]],
+    after: Place | None,
+    limit: int,
+    record: Callable[[rows.Stored], R],
+    cursor: Callable[[R], str],
+) -> tuple[list[R], str | None]:
+    """A page of what is wanted, the highest in this order first, and the next page's cursor."""
     limit = min(limit, MAX_ROWS)
-    values: dict[str, str | int] = {"driver_id": driver_id, "limit": limit + 1}
-    statement = _NEWEST
     if after is not None:
-        statement = _OLDER
-        values["requested_ms"], values["session_id"] = after
+        wanted = wanted.where(tuple_(*order) < after)
     # One more than asked for tells whether there is a next page.
-    found = [rows.session_from(row) for row in connection.execute(statement, values)]
+    statement = wanted.order_by(*(column.desc() for column in order)).limit(limit + 1)
+    found = list(map(record, connection.execute(statement)))
     page = found[:limit]
-    more = len(found) > limit and page
-    return page, cursor_of(page[-1]) if more else None
+    return page, cursor(page[-1]) if page and len(found) > limit else None
 
 
 def cursor_of(session: Session) -> str:
-    """Where the page behind this session of a driver's history begins."""
+    """Where the page behind this session begins."""
     return f"{session.requested_ms}/{session.session_id}"
 
 
-def place_of(cursor: str) -> tuple[int, str]:
+def ticket_cursor(ticket: Ticket) -> str:
+    """Where the page behind this ticket begins."""
+    return f"{ticket.ended_at}/{ticket.session_id}"
+
+
+def audit_cursor(entry: AuditEntry) -> str:
+    """Where the page behind this entry begins."""
+    return f"{entry.at}/{entry.entry_id}"
+
+
+def place_of(cursor: str) -> Place:
     """Where a page begins.
 
     Raises:

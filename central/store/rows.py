@@ -8,6 +8,8 @@ from collections.abc import Sequence
 from typing import Any
 
 from central.rules.records import (
+    AuditEntry,
+    Credential,
     OutboxEntry,
     Point,
     RememberedAnswer,
@@ -17,11 +19,11 @@ from central.rules.records import (
     Ticket,
 )
 from common.errors import Reason
-from common.messages import Role
+from common.messages import ManualCommandName, Role
 from common.states import EndReason, SessionState
 from common.units import Money, Price, WattHours, Watts
 
-Value = str | int | bytes | None
+Value = str | int | float | bytes | None
 Row = tuple[Value, ...]
 Stored = Sequence[Any]
 """A row as the driver gives it: the edge where types begin."""
@@ -36,11 +38,12 @@ def point_row(point: Point) -> Row:
         point.stopped,
         point.connectors,
         point.last_seen,
+        point.time_scale,
     )
 
 
 def point_from(row: Stored) -> Point:
-    cp_id, location, max_rate, price, stopped, connectors, last_seen = row
+    cp_id, location, max_rate, price, stopped, connectors, last_seen, time_scale = row
     return Point(
         cp_id=cp_id,
         location=location,
@@ -49,6 +52,7 @@ def point_from(row: Stored) -> Point:
         stopped=bool(stopped),
         connectors=connectors,
         last_seen=last_seen,
+        time_scale=time_scale,
     )
 
 
@@ -96,6 +100,8 @@ def session_row(session: Session) -> Row:
         session.digest,
         session.trace_id,
         is_open(session),
+        session.suspect,
+        session.disputed,
     )
 
 
@@ -130,6 +136,8 @@ def session_from(row: Stored) -> Session:
         digest,
         trace_id,
         _open,
+        suspect,
+        disputed,
     ) = row
     return Session(
         session_id=session_id,
@@ -155,6 +163,8 @@ def session_from(row: Stored) -> Session:
         refusal=None if refusal is None else Reason(refusal),
         cost=None if cost is None else Money(cost),
         revision=revision,
+        suspect=bool(suspect),
+        disputed=bool(disputed),
         request=RequestKey(role=Role(role), sender=sender, message_id=message_id),
         digest=digest,
         trace_id=trace_id,
@@ -270,3 +280,42 @@ def outbox_row(entry: OutboxEntry) -> Row:
 def outbox_from(row: Stored) -> OutboxEntry:
     number, topic, key, value = row
     return OutboxEntry(number=number, topic=topic, key=key, value=bytes(value))
+
+
+def audit_row(entry: AuditEntry) -> Row:
+    return (
+        entry.entry_id,
+        entry.at,
+        entry.admin_id,
+        entry.command.value,
+        entry.cp_id,
+        entry.reason,
+        entry.succeeded,
+        entry.failed,
+    )
+
+
+def audit_from(row: Stored) -> AuditEntry:
+    entry_id, at, admin_id, command, cp_id, reason, succeeded, failed = row
+    return AuditEntry(
+        entry_id=entry_id,
+        at=at,
+        admin_id=admin_id,
+        command=ManualCommandName(command),
+        cp_id=cp_id,
+        reason=reason,
+        succeeded=succeeded,
+        failed=failed,
+    )
+
+
+def credential_from(row: Stored) -> Credential:
+    change, role, peer_id, hash_, made_at, revoked_at = row
+    return Credential(
+        role=Role(role),
+        id=peer_id,
+        hash=hash_,
+        made_at=made_at,
+        revoked_at=revoked_at,
+        change=change,
+    )

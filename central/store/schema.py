@@ -15,6 +15,7 @@ from sqlalchemy import (
     Boolean,
     CheckConstraint,
     Column,
+    Double,
     ForeignKey,
     Index,
     Integer,
@@ -23,6 +24,7 @@ from sqlalchemy import (
     PrimaryKeyConstraint,
     Table,
     Text,
+    false,
     text,
 )
 
@@ -55,6 +57,7 @@ points = Table(
     Column("stopped", Boolean, nullable=False),
     Column("connectors", Integer, nullable=False),
     Column("last_seen", BigInteger, nullable=False),
+    Column("time_scale", Double, nullable=False, server_default=text("1")),
 )
 
 sessions = Table(
@@ -89,9 +92,15 @@ sessions = Table(
     Column("digest", Text, nullable=False, info=FIXED),
     Column("trace_id", Text, nullable=False, info=FIXED),
     Column("open", Boolean, nullable=False, comment="something is still to come of it"),
+    Column("suspect", Boolean, nullable=False, server_default=false()),
+    Column("disputed", Boolean, nullable=False, server_default=false()),
     CheckConstraint(f"state IN ({', '.join(repr(s.value) for s in SessionState)})", name="state"),
     CheckConstraint("energy >= 0 AND cost >= 0", name="amounts"),
     Index("ix_sessions_history", "driver_id", "requested_ms", "session_id"),
+    # What operators list; all of them newest first.
+    Index("ix_sessions_newest", "requested_ms", "session_id"),
+    Index("ix_sessions_of_point", "cp_id", "requested_ms", "session_id"),
+    Index("ix_sessions_in_state", "state", "requested_ms", "session_id"),
     # What a start reads: a handful of rows, however many there are in all.
     Index(
         "ix_sessions_open",
@@ -122,6 +131,9 @@ tickets = Table(
     Column("revision", Integer, nullable=False),
     Column("issued_at", BigInteger, nullable=False),
     CheckConstraint("energy >= 0 AND cost >= 0", name="amounts"),
+    Index("ix_tickets_newest", "ended_at", "session_id"),
+    Index("ix_tickets_of_point", "cp_id", "ended_at", "session_id"),
+    Index("ix_tickets_of_driver", "driver_id", "ended_at", "session_id"),
 )
 
 answers = Table(
@@ -172,4 +184,44 @@ lease = Table(
     Column("epoch", BigInteger, nullable=False),
     Column("since", BigInteger, nullable=False),
     CheckConstraint("id = 1", name="one_row"),
+)
+
+audit = Table(
+    "audit",
+    metadata,
+    Column("entry_id", Text, primary_key=True),
+    Column("at", BigInteger, nullable=False),
+    Column("admin_id", Text, nullable=False),
+    Column("command", Text, nullable=False),
+    Column("cp_id", Text, nullable=False),
+    Column("reason", Text),
+    Column("succeeded", BigInteger, nullable=False),
+    Column("failed", BigInteger, nullable=False),
+    Index("ix_audit_newest", "at", "entry_id"),
+)
+
+credentials = Table(
+    "credentials",
+    metadata,
+    Column("change", BigInteger, primary_key=True, autoincrement=False),
+    Column("role", Text, nullable=False),
+    Column("id", Text, nullable=False),
+    Column("hash", Text, nullable=False),
+    Column("made_at", BigInteger, nullable=False),
+    Column("revoked_at", BigInteger),
+    Index(
+        "uq_credentials_live",
+        "role",
+        "id",
+        unique=True,
+        sqlite_where=text("revoked_at IS NULL"),
+        postgresql_where=text("revoked_at IS NULL"),
+    ),
+)
+
+secrets = Table(
+    "secrets",
+    metadata,
+    Column("name", Text, primary_key=True),
+    Column("value", LargeBinary, nullable=False),
 )

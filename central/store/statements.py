@@ -24,6 +24,7 @@ from central.store.changes import (
     ForgetAnswers,
     NoteCluster,
     Remember,
+    SaveAudit,
     SavePoint,
     SaveReading,
     SaveSession,
@@ -38,6 +39,7 @@ LANES = (
     schema.stop_intents,
     schema.outbox,
     schema.cluster,
+    schema.audit,
 )
 """The tables that changes write to, what others refer to first."""
 
@@ -79,6 +81,7 @@ class Statements:
         self._add_to_outbox = self._insert(schema.outbox)
         self._drop_from_outbox = self._delete(schema.outbox)
         self._note_cluster = self._upsert(schema.cluster)
+        self._save_audit = self._upsert(schema.audit)
 
     def prepare(self, change: Change) -> Step:
         """The statement that makes this change, and its values."""
@@ -104,6 +107,8 @@ class Statements:
                 return self._drop_intent, (session_id,)
             case ForgetAnswers(before):
                 return self._forget, (before,)
+            case SaveAudit(audit_entry):
+                return self._save_audit, rows.audit_row(audit_entry)
             case NoteCluster(cluster_id):
                 return self._note_cluster, (1, cluster_id)
             case _:

@@ -9,10 +9,18 @@ from typing import Any, Self, TypeVar, cast
 from sqlalchemy import Connection
 from sqlalchemy.exc import DBAPIError
 
-from central.rules.records import OutboxEntry, RememberedAnswer, RequestKey, Session, Ticket
+from central.rules.records import (
+    AuditEntry,
+    Credential,
+    OutboxEntry,
+    RememberedAnswer,
+    RequestKey,
+    Session,
+    Ticket,
+)
 from central.store import queries
 from central.store.changes import Change
-from central.store.database import BUSY_TIMEOUT, Database, opened, raised_epoch
+from central.store.database import BUSY_TIMEOUT, Database, kafka_secret, opened, raised_epoch
 from central.store.gatherer import Gatherer
 from central.store.queries import Snapshot
 from central.store.reader import Query, Reader
@@ -20,6 +28,7 @@ from central.store.statements import Statements
 from central.store.writer import Part, Writer
 from common.clock import Clock
 from common.errors import CannotStart
+from common.states import SessionState
 
 T = TypeVar("T")
 
@@ -38,13 +47,15 @@ class Store:
 
     Attributes:
         epoch: How often a central has been started on this database; ours is the highest.
+        kafka_secret: What drivers' keys for Kafka are made of; the database's own, for ever.
         lost_lead: Set once a later start has taken the database over: nothing of ours is written
             any more, and every `write` is refused.
     """
 
-    def __init__(self, database: Database, epoch: int) -> None:
+    def __init__(self, database: Database, epoch: int, kafka_secret: bytes) -> None:
         self._database = database
         self.epoch = epoch
+        self.kafka_secret = kafka_secret
         self.lost_lead = asyncio.Event()
         self._loop: asyncio.AbstractEventLoop | None = None
         self._statements = Statements(database.dialect)
@@ -79,7 +90,7 @@ class Store:
             CannotStart: Why not, in one sentence.
         """
         database = opened(url, busy_timeout=busy_timeout)
-        return cls(database, raised_epoch(database, clock))
+        return cls(database, raised_epoch(database, clock), kafka_secret(database))
 
     @property
     def trouble(self) -> str | None:
@@ -136,12 +147,20 @@ class Store:
         """The session's bill, once there is one."""
         return await self._read(partial(queries.ticket, session_id=session_id))
 
-    async def driver_history(
-        self, driver_id: str, after: str | None, limit: int
+    async def session_list(
+        self,
+        *,
+        cp_id: str | None = None,
+        driver_id: str | None = None,
+        state: SessionState | None = None,
+        since: int | None = None,
+        after: str | None = None,
+        limit: int,
     ) -> tuple[list[Session], str | None]:
-        """A page of a driver's sessions, newest first, 200 at most.
+        """A page of sessions, newest first, 200 at most; all that is given must hold.
 
         Args:
+            since: Unix seconds; those authorised then or later.
             after: The previous page's cursor; None for the first page.
 
         Returns:
@@ -150,10 +169,41 @@ class Store:
         Raises:
             ValueError: `after` is no such cursor.
         """
-        place = None if after is None else queries.place_of(after)
+        place = _place(after)
         return await self._read(
-            partial(queries.driver_history, driver_id=driver_id, after=place, limit=limit)
+            lambda c: queries.session_list(c, cp_id, driver_id, state, since, place, limit)
         )
+
+    async def ticket_list(
+        self,
+        *,
+        cp_id: str | None = None,
+        driver_id: str | None = None,
+        since: int | None = None,
+        until: int | None = None,
+        after: str | None = None,
+        limit: int,
+    ) -> tuple[list[Ticket], str | None]:
+        """A page of tickets, the latest end first; as `session_list`.
+
+        Args:
+            since, until: Unix seconds; charges that ended from the one to before the other.
+        """
+        place = _place(after)
+        return await self._read(
+            lambda c: queries.ticket_list(c, cp_id, driver_id, since, until, place, limit)
+        )
+
+    async def audit(
+        self, *, since: int | None = None, after: str | None = None, limit: int
+    ) -> tuple[list[AuditEntry], str | None]:
+        """A page of operators' commands, the latest first; as `session_list`."""
+        place = _place(after)
+        return await self._read(lambda c: queries.audit_list(c, since, place, limit))
+
+    async def credentials(self, after: int) -> list[Credential]:
+        """The credentials that were made or revoked after this change, in that order."""
+        return await self._read(partial(queries.changed_credentials, after=after))
 
     async def outbox(self, after: int, limit: int) -> list[OutboxEntry]:
         """What is still to be published after this number, in order; 10,000 at most."""
@@ -171,3 +221,7 @@ class Store:
         assert self._loop is not None  # somebody wrote
         with suppress(RuntimeError):  # the loop was closed: nobody looks any more
             self._loop.call_soon_threadsafe(self.lost_lead.set)
+
+
+def _place(after: str | None) -> queries.Place | None:
+    return None if after is None else queries.place_of(after)

@@ -23,6 +23,7 @@ reading begins at its beginning.
 
 from common.stream.assignment import Start
 from common.stream.client import KafkaSettings, KafkaUnreachable, NotDelivered
+from common.stream.delivery import Headers
 from common.stream.murmur2 import partition_of
 from common.stream.offsets import OffsetTracker
 from common.stream.publisher import Publisher
@@ -32,6 +33,7 @@ from common.stream.topics import ClusterInfo, describe, ensure_topics
 
 __all__ = [
     "ClusterInfo",
+    "Headers",
     "KafkaSettings",
     "KafkaUnreachable",
     "NotDelivered",

@@ -7,6 +7,9 @@ from confluent_kafka import KafkaError
 
 Report = tuple["Delivery", KafkaError | None]
 
+Headers = dict[str, str | bytes | None]
+"""What a record says beside its value."""
+
 # Over when the topic is made, or the metadata catches up with it.
 _PASSING = frozenset(
     {
@@ -47,6 +50,7 @@ class Delivery:
     future: "Future[None]"
     give_up_at: float | None
     reports: list[Report]
+    headers: Headers | None = None
 
     def __call__(self, error: KafkaError | None, _message: object) -> None:
         self.reports.append((self, error))

@@ -23,7 +23,7 @@ from confluent_kafka import KafkaError, KafkaException, Producer
 from common.errors import CannotStart, Reason, Refused
 from common.protocol import Topic
 from common.stream.client import Health, KafkaSettings, Noise, NotDelivered, made, sentence
-from common.stream.delivery import Delivery, Report, is_breaking, is_passing
+from common.stream.delivery import Delivery, Headers, Report, is_breaking, is_passing
 
 log = structlog.get_logger()
 
@@ -62,7 +62,13 @@ class ProducerLike(Protocol):
     """What is used of confluent-kafka's `Producer`."""
 
     def produce(
-        self, topic: str, value: bytes, key: str, *, on_delivery: Callable[..., None]
+        self,
+        topic: str,
+        value: bytes,
+        key: str,
+        *,
+        on_delivery: Callable[..., None],
+        headers: Headers | None = None,
     ) -> None: ...
     def poll(self, timeout: float) -> int: ...
     def purge(self) -> None: ...
@@ -82,6 +88,9 @@ class Publisher:
         max_queued: Records not yet acknowledged; at this many, `publish` refuses.
         make_producer: What makes a producer of its settings.
 
+    Attributes:
+        acknowledged, failed, refused: Records that were stored, given up, or not taken, so far.
+
     Raises:
         CannotStart: The settings are wrong.
     """
@@ -95,6 +104,7 @@ class Publisher:
         make_producer: Callable[[dict[str, Any]], ProducerLike] = Producer,
     ) -> None:
         self.max_queued = max_queued
+        self.acknowledged = self.failed = self.refused = 0
         self._settings = settings
         self._give_up_after = give_up_after
         self._make_producer = make_producer
@@ -133,7 +143,9 @@ class Publisher:
         """Records that may be published before one is refused."""
         return self.max_queued - len(self._pending)
 
-    def publish(self, topic: Topic, key: str, value: bytes) -> "Future[None]":
+    def publish(
+        self, topic: Topic, key: str, value: bytes, headers: Headers | None = None
+    ) -> "Future[None]":
         """Send a record. Never blocks.
 
         Returns:
@@ -145,18 +157,20 @@ class Publisher:
         """
         assert not self._closed, "published after closing"
         if len(self._pending) >= self.max_queued:
+            self.refused += 1
             raise Refused(Reason.OVERLOADED, "too many records wait for Kafka")
         if not self._pending:
             self._schedule(POLL_BUSY)
         late = self._give_up_after
         give_up_at = None if late is None else self._loop.time() + late
         future = self._loop.create_future()
-        delivery = Delivery(topic.name, key, value, future, give_up_at, self._reports)
+        delivery = Delivery(topic.name, key, value, future, give_up_at, self._reports, headers)
         self._pending[delivery] = None
         try:
             self._send(delivery)
         except BufferError:
             del self._pending[delivery]
+            self.refused += 1
             raise Refused(Reason.OVERLOADED, "too many bytes wait for Kafka") from None
         return delivery.future
 
@@ -200,7 +214,11 @@ class Publisher:
         elif not self._broken:
             try:
                 self._producer.produce(
-                    delivery.topic, delivery.value, delivery.key, on_delivery=delivery
+                    delivery.topic,
+                    delivery.value,
+                    delivery.key,
+                    on_delivery=delivery,
+                    headers=delivery.headers,
                 )
             except KafkaException as error:
                 self._not_delivered(delivery, error.args[0])
@@ -212,6 +230,7 @@ class Publisher:
                 self._not_delivered(delivery, error)
                 continue
             delivered = True
+            self.acknowledged += 1
             self._pending.pop(delivery, None)
             if not delivery.future.done():
                 delivery.future.set_result(None)
@@ -236,6 +255,7 @@ class Publisher:
         return delivery.give_up_at is not None and self._loop.time() >= delivery.give_up_at
 
     def _fail(self, delivery: Delivery, why: str) -> None:
+        self.failed += 1
         self._pending.pop(delivery, None)
         if not delivery.future.done():
             delivery.future.set_exception(NotDelivered(delivery.topic, why))

@@ -18,6 +18,7 @@ class Record:
         value: What it says.
         timestamp_ms: Unix milliseconds.
         stamped_by_broker: The broker wrote the timestamp, on arrival; else its producer did.
+        headers: What it says beside its value, in the order in which it was given.
     """
 
     topic: str
@@ -27,6 +28,11 @@ class Record:
     value: bytes
     timestamp_ms: int
     stamped_by_broker: bool
+    headers: tuple[tuple[str, bytes | None], ...] = ()
+
+    def header(self, name: str) -> bytes | None:
+        """The last header of this name, which is the one that counts; None if there is none."""
+        return next((value for key, value in reversed(self.headers) if key == name), None)
 
     @classmethod
     def of(cls, topic: str, message: Message) -> Self:
@@ -34,6 +40,7 @@ class Record:
         partition: Any = message.partition()
         offset: Any = message.offset()
         stamp, milliseconds = message.timestamp()
+        headers: Any = message.headers()
         return cls(
             topic,
             partition,
@@ -42,6 +49,7 @@ class Record:
             message.value() or b"",
             milliseconds,
             stamp == TIMESTAMP_LOG_APPEND_TIME,
+            tuple(headers) if headers else (),
         )
 
 

@@ -56,6 +56,10 @@ class Subscription:
 
     Raises:
         CannotStart: On entering: the settings are wrong.
+
+    Attributes:
+        topic: What it reads.
+        handed_out: Records that were handed out so far.
     """
 
     def __init__(
@@ -72,6 +76,8 @@ class Subscription:
     ) -> None:
         assert group or start != "committed", "offsets are committed by a group"
         assert key is None or partitions is None, "a key says which partition"
+        self.topic = topic
+        self.handed_out = 0
         self._settings = settings
         self._group = group
         self._health = Health(f"subscription {topic}")
@@ -138,6 +144,7 @@ class Subscription:
                 raise StopAsyncIteration
             await self._change()
         batch = self._batches.popleft()
+        self.handed_out += len(batch)
         self._slots_taken += 1
         self._free_slots()
         return batch

@@ -5,7 +5,8 @@ from collections.abc import Callable
 from typing import Any
 
 from common.dispatch import Dispatcher, Peer, handler
-from common.messages import Message, Outcome, Role
+from common.link import Link
+from common.messages import AuthRequest, Message, Outcome, Role
 from common.protocol import answer_of, received
 
 Method = Callable[..., Any]
@@ -55,6 +56,8 @@ def _noting(message: type[Message]) -> Method:
     def method(self: Seen, message: Message, peer: Peer) -> Message | None:
         self.messages.append(message)
         self.peers.append(peer)
+        if isinstance(message, AuthRequest) and isinstance(peer.link, Link):
+            peer.link.identify(message.role)  # whoever handles it must
         return answer(status=Outcome.SUCCESS) if answer else None
 
     method.__name__ = message.__name__

@@ -187,6 +187,8 @@ def _required(struct: type, path: Path) -> Iterator[Path]:
             match kind:
                 case kinds.VarTupleType(item_type=kinds.StructType(cls=cls)):
                     yield from _required(cls, (*path, field.encode_name, 0))
+                case kinds.StructType(cls=cls):
+                    yield from _required(cls, (*path, field.encode_name))
 
 
 def flaws(message: type[Message]) -> Iterator[Flaw]:
@@ -211,6 +213,8 @@ def _leaves(struct: type, path: Path) -> Iterator[tuple[Path, kinds.Type, bool]]
             if isinstance(kind, kinds.NoneType):
                 continue
             yield here, kind, null
+            if isinstance(kind, kinds.StructType):
+                yield from _leaves(kind.cls, here)
             if isinstance(kind, kinds.VarTupleType):
                 (item,) = _alternatives(kind.item_type)
                 if isinstance(item, kinds.StructType):
@@ -245,6 +249,8 @@ def _wrong(kind: kinds.Type, document: dict[str, Any], path: Path) -> list[Any]:
                 2**70,
             ]
             return [*out_of_bounds, "1", True, [], {}]
+        case kinds.StructType():
+            return [[], "text", 5, True]
         case kinds.VarTupleType(max_length=int(most)):
             (item, *_) = _at(document, path)
             return [[item] * (most + 1), {}, "text", 5]

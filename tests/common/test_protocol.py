@@ -74,6 +74,8 @@ WIRE_NAMES = {
     # admin to central, and back
     *("manual_command", "manual_command_response", "points_request", "points_response"),
     *("watch_request", "point_changed", "watch_ready", "event_logged"),
+    *("sessions_request", "sessions_response", "tickets_request", "tickets_response"),
+    *("audit_request", "audit_response", "health_request", "health_response"),
 }
 """The promise to programs that other people wrote: these names never change."""
 

@@ -94,8 +94,11 @@ class FrameReader:
 class Link:
     """A TCP connection to central. Reading happens only inside the waiting methods."""
 
-    def __init__(self, address: Address, receive_buffer: int | None = None) -> None:
+    def __init__(
+        self, address: Address, receive_buffer: int | None = None, source: str = "127.0.0.1"
+    ) -> None:
         self._socket = socket.socket()
+        self._socket.bind((source, 0))
         if receive_buffer is not None:
             self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, receive_buffer)
         self._socket.settimeout(DEADLINE)

@@ -134,11 +134,16 @@ class Publisher:
         )
 
     def publish(
-        self, topic: str, key: str | None, *values: bytes, timestamp_ms: int | None = None
+        self,
+        topic: str,
+        key: str | None,
+        *values: bytes,
+        timestamp_ms: int | None = None,
+        headers: dict[str, str | bytes | None] | None = None,
     ) -> None:
         for value in values:
             if timestamp_ms is None:
-                self._producer.produce(topic, value, key)
+                self._producer.produce(topic, value, key, headers=headers)
             else:
                 self._producer.produce(topic, value, key, timestamp=timestamp_ms)
         left = self._producer.flush(DEADLINE)

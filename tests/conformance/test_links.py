@@ -178,3 +178,17 @@ def test_a_start_that_was_waiting_on_a_replaced_link_ends(network: Network) -> N
     assert answer["error"] == "timed_out"
     again = network.monitor(new.cp_id)
     again.accept_stop(command["session_id"])
+
+
+def test_monitors_that_keep_displacing_one_another_raise_an_alarm(
+    network: Network, admin: Admin
+) -> None:
+    """One that comes back after a cut does not; the third in a minute does."""
+    assert admin.ask("watch_request")["status"] == "success"
+    cp_id = network.monitor().cp_id
+    for _ in range(2):
+        network.monitor(cp_id)
+    assert not admin.has(type="event_logged", severity="alarm", cp_id=cp_id)
+    network.monitor(cp_id)
+    alarm = admin.take(type="event_logged", severity="alarm", cp_id=cp_id)
+    assert "displace" in alarm["text"]

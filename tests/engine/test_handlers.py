@@ -23,6 +23,7 @@ from common.messages import (
     SettleSessionsCommand,
     StopCpCommand,
 )
+from common.metrics.exporter import Exporter
 from common.program import Address, Stop
 from common.protocol import received, wire_name
 from common.states import EndReason
@@ -51,7 +52,8 @@ class Running:
     def __init__(self) -> None:
         self.clock = FakeClock()
         self.disk = MemoryDisk()
-        self.engine = Engine(Settings(**SETTINGS), self.clock, self.disk)
+        exporter = Exporter(Role.ENGINE, self.clock, on=False)
+        self.engine = Engine(Settings(**SETTINGS), self.clock, self.disk, exporter)
         self.stop = Stop()
 
     @property

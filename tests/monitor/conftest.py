@@ -7,6 +7,8 @@ from contextlib import asynccontextmanager
 import pytest
 
 from common.clock import SystemClock
+from common.messages import Role
+from common.metrics.exporter import Exporter
 from common.program import Address, Stop
 from monitor import engine_side
 from monitor.app import Monitor, Settings
@@ -71,7 +73,9 @@ async def monitor(
 @asynccontextmanager
 async def running(settings: Settings, publisher: FakePublisher) -> AsyncIterator[Monitor]:
     """Run a monitor until the test ends."""
-    monitor, stop = Monitor(settings, publisher, SystemClock()), Stop()
+    clock = SystemClock()
+    exporter = Exporter(Role.MONITOR, clock, on=False)
+    monitor, stop = Monitor(settings, publisher, clock, exporter), Stop()
     work = asyncio.ensure_future(monitor.run(stop))
     try:
         yield monitor

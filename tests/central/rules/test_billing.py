@@ -1,12 +1,13 @@
 """The bill."""
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
-from central.rules.billing import closed
+from central.rules.billing import closed, is_suspect
 from common.states import EndReason, SessionState
-from common.units import Money, Price, WattHours, cost
+from common.units import Money, Price, WattHours, Watts, cost
 from tests.central.rules.examples import AUTHORISED, completion
 
 NOW = 3000
@@ -61,3 +62,26 @@ def test_the_engines_times_are_taken_where_it_gives_them() -> None:
     assert (given_.started_at, given_.ended_at) == (5, 9)
     missing, _ = closed(AUTHORISED, completion(1), None, NOW)
     assert (missing.started_at, missing.ended_at) == (AUTHORISED.started_at, NOW)
+
+
+@pytest.mark.parametrize(
+    ("wh", "read", "seconds", "time_scale", "suspect"),
+    [
+        (5_000, 5_000, 3600, 1.0, False),
+        (4_999, 5_000, 3600, 1.0, True),  # below a reading
+        (13_100, 0, 3600, 1.0, False),  # 11 kW for an hour, a tenth more, and 1 kWh
+        (13_101, 0, 3600, 1.0, True),
+        (1_000, 0, 0, 1.0, False),
+        (1_001, 0, 0, 1.0, True),
+        (1_001, 0, -60, 1.0, True),  # a clock that was set back gives no time
+        (13_100, 0, 60, 60.0, False),  # a simulated hour
+        (13_101, 0, 60, 60.0, True),
+    ],
+)
+def test_a_ticket_is_suspect_below_a_reading_or_above_what_the_rate_allows(
+    wh: int, read: int, seconds: int, time_scale: float, suspect: bool
+) -> None:
+    """At 11 kW: maximum rate x time since authorisation x 1.1 + 1 kWh is just possible."""
+    session = replace(AUTHORISED, energy=WattHours(read))
+    now = session.requested_ms / 1000 + seconds
+    assert is_suspect(session, WattHours(wh), Watts(11_000), time_scale, now) is suspect

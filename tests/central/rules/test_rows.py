@@ -5,10 +5,10 @@ from msgspec.structs import replace
 
 from central.rules import rows
 from central.rules.billing import closed
-from central.rules.records import Point
+from central.rules.records import AuditEntry, Point
 from central.rules.sessions import refused, unanswered
 from common.errors import Reason
-from common.messages import AvailablePoint, Outcome
+from common.messages import AvailablePoint, ManualCommandName, Outcome
 from common.states import EndReason, Facts, SessionState, Status
 from common.units import Money, Price, WattHours, Watts
 from tests.central.rules.examples import AUTHORISED, completion
@@ -134,3 +134,42 @@ def test_a_page_fits_a_frame_however_long_its_rows() -> None:
     page, more = rows.fitting(offers, 200)
     assert more
     assert 100 < len(page) < 200
+
+
+def test_an_operator_sees_a_drivers_line_and_whose_it_is() -> None:
+    """The same figures as in the driver's history, and what is strange about it."""
+    session = replace(AUTHORISED, energy=WattHours(7500), suspect=True)
+    row, theirs = rows.operator_row(session), rows.history_row(session)
+    for name in theirs.__struct_fields__:
+        assert getattr(row, name) == getattr(theirs, name)
+    assert (row.driver_id, row.suspect, row.disputed) == ("D-1", True, False)
+
+
+def test_a_ticket_is_shown_as_it_was_billed() -> None:
+    """Energy, price and cost of the bill, and the meter's readings."""
+    done = completion(7500, EndReason.UNPLUGGED)
+    _, ticket = closed(AUTHORISED, done, None, 3000)
+    assert ticket is not None
+    row = rows.ticket_row(ticket)
+    assert (row.energy_consumed_kwh, row.price_per_kwh) == (WattHours(7500), Price(3500))
+    assert (row.total_cost, row.currency) == (Money(263), "EUR")
+    assert (row.meter_start_wh, row.meter_stop_wh) == (10, 7510)
+    assert (row.driver_id, row.reason, row.revision) == ("D-1", EndReason.UNPLUGGED, 1)
+    assert not row.estimated
+
+
+def test_an_operators_command_is_shown_with_who_when_and_why() -> None:
+    """And with what became of it; its own id is nobody's business."""
+    entry = AuditEntry(
+        entry_id="e",
+        at=5,
+        admin_id="ana",
+        command=ManualCommandName.STOP_CP,
+        cp_id="*",
+        reason="storm",
+        succeeded=3,
+        failed=1,
+    )
+    row = rows.audit_row(entry)
+    assert (row.at, row.admin_id, row.command) == (5, "ana", ManualCommandName.STOP_CP)
+    assert (row.cp_id, row.reason, row.succeeded, row.failed) == ("*", "storm", 3, 1)

@@ -14,7 +14,7 @@ from central.store import NoteCluster, Store
 from common.errors import CannotStart
 from tests.central.store.samples import CLOCK
 
-ONLY = "it takes sqlite:///FILE and postgresql+psycopg://USER@HOST/NAME"
+ONLY = "it takes sqlite:///FILE and postgresql://USER@HOST/NAME"
 
 
 def refusal(url: str) -> str:

@@ -32,7 +32,7 @@ def test_pages_have_every_session_once_newest_first(
     with base.reading() as connection:
         while True:
             place = None if cursor is None else queries.place_of(cursor)
-            page, cursor = queries.driver_history(connection, driver, place, limit)
+            page, cursor = queries.session_list(connection, None, driver, None, None, place, limit)
             seen += page
             if cursor is None:
                 break
@@ -45,9 +45,9 @@ async def test_a_session_that_begins_meanwhile_moves_no_page(store: Store) -> No
     """A cursor is a place in time, not a count of rows."""
     old = [over(session(f"s-{n}", requested_ms=NOW + n)) for n in range(4)]
     await store.write(SavePoint(point()), *map(SaveSession, old))
-    first, cursor = await store.driver_history("D-1", None, 2)
+    first, cursor = await store.session_list(driver_id="D-1", after=None, limit=2)
     await store.write(SaveSession(session("new", requested_ms=NOW + 99)))
-    second, end = await store.driver_history("D-1", cursor, 2)
+    second, end = await store.session_list(driver_id="D-1", after=cursor, limit=2)
     assert [s.session_id for s in first + second] == ["s-3", "s-2", "s-1", "s-0"]
     assert end is None
 
@@ -56,10 +56,10 @@ async def test_a_page_is_bounded_whatever_is_asked_for(store: Store) -> None:
     """200 rows at most; none for a limit of 0, and then there is no next page."""
     many = [over(session(f"s-{n}", requested_ms=NOW + n)) for n in range(201)]
     await store.write(SavePoint(point()), *map(SaveSession, many))
-    page, cursor = await store.driver_history("D-1", None, 1_000_000)
+    page, cursor = await store.session_list(driver_id="D-1", after=None, limit=1_000_000)
     assert len(page) == 200
     assert cursor is not None
-    assert await store.driver_history("D-1", None, 0) == ([], None)
+    assert await store.session_list(driver_id="D-1", after=None, limit=0) == ([], None)
 
 
 @pytest.mark.parametrize(
@@ -68,4 +68,4 @@ async def test_a_page_is_bounded_whatever_is_asked_for(store: Store) -> None:
 async def test_a_cursor_that_is_none_is_a_value_error(store: Store, cursor: str) -> None:
     """It came from a peer, so it is validated; nothing is read."""
     with pytest.raises(ValueError, match="no cursor of this list"):
-        await asyncio.wait_for(store.driver_history("D-1", cursor, 10), 1)
+        await asyncio.wait_for(store.session_list(driver_id="D-1", after=cursor, limit=10), 1)

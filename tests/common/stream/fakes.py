@@ -5,6 +5,8 @@ from typing import Any
 
 from confluent_kafka import KafkaError
 
+from common.stream.delivery import Headers
+
 OnDelivery = Callable[[KafkaError | None, object], None]
 
 
@@ -29,7 +31,15 @@ class FakeProducer:
         self._waiting: dict[bytes, OnDelivery] = {}
         self._events: list[Callable[[], None]] = []
 
-    def produce(self, topic: str, value: bytes, key: str, *, on_delivery: OnDelivery) -> None:
+    def produce(
+        self,
+        topic: str,
+        value: bytes,
+        key: str,
+        *,
+        on_delivery: OnDelivery,
+        headers: Headers | None = None,
+    ) -> None:
         self.sent.append(value)
         self._waiting[value] = on_delivery
 
