@@ -18,7 +18,7 @@ CODE     := $(wildcard common central engine monitor driver admin bench examples
 # What the protocol and the bill depend on. Nothing less than all of it is tested.
 COVERED  := common/units.py,common/errors.py,common/messages.py,common/protocol.py,common/codec.py,common/dispatch.py,common/states.py,common/framing.py,common/exchange.py,central/rules/**
 
-.PHONY: help setup demo test check bench docs format lock clean kafka \
+.PHONY: help setup demo test check bench docs certs format lock clean kafka \
         check-format check-lint check-types check-imports
 
 help:  ## list the targets
@@ -43,6 +43,9 @@ bench: $(READY)  ## measure, and print the figures with the machine they are fro
 
 docs: $(READY)  ## write docs/protocol.md and docs/states.md again from the code
 	@$(BIN)/python -m common.reference docs
+
+certs: $(READY)  ## make a CA and certificates for development in DIR (certs)
+	@$(BIN)/python -m common.certs $(or $(DIR),certs) $(foreach host,$(HOSTS),--host $(host))
 
 format: $(READY)  ## format the code and mend what ruff can mend
 	$(BIN)/ruff check --fix-only .

@@ -13,9 +13,9 @@ import msgspec
 from rich.console import Console
 from rich.table import Table
 
+import central.store.credentials as stored
 from central.credentials import ROLES, hash_of, new_secret
 from central.rules.records import Credential
-from central.store import credentials as stored
 from central.store import migrate_database
 from common.errors import ChargingError
 from common.messages import Role

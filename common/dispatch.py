@@ -29,6 +29,7 @@ class PeerLink(Protocol):
     """What a handler may do with the TCP link that a message came by."""
 
     patience: float | None
+    address: str | None
 
     async def ask(self, request: Request[Answer], *, within: float | None = None) -> Answer: ...
 

@@ -235,12 +235,12 @@ MAX_CREDENTIAL = 200
 """Characters of a credential."""
 
 
-def credential_options(
-    function: F | None = None,
-    *,
-    name: str = "credential",
-    of: str = "Secret that proves our id to central.",
-) -> Any:
+def credential_options(function: F) -> F:
+    """Add `--credential` and `--credential-file`; the function gets one `credential`, or None."""
+    return secret_options("credential", "Secret that proves our id to central.")(function)
+
+
+def secret_options(name: str, meaning: str) -> Callable[[F], F]:
     """Add `--NAME` and `--NAME-file`; the function gets one keyword, the secret or None."""
 
     def decorate(function: F) -> F:
@@ -261,14 +261,14 @@ def credential_options(
             option(
                 f"--{name}",
                 metavar="TEXT",
-                help=f"{of} Better given in the environment or in a file, where other users"
+                help=f"{meaning} Better given in the environment or in a file, where other users"
                 " cannot see it.",
             ),
         ):
             with_secret = add(with_secret)
         return cast(F, with_secret)
 
-    return decorate if function is None else decorate(function)
+    return decorate
 
 
 def _secret(text: str | None, file: Path | None, name: str) -> str | None:

@@ -13,6 +13,7 @@ from common.errors import CannotStart
 from common.metrics.options import MetricsSettings, metrics_options
 from common.program import ADDRESSES, CP_ID, DRIVER_ID, Address, Common, QuantityType, option
 from common.stream import KafkaSettings
+from common.tls import TlsFiles
 from common.units import MAX_CONNECTORS, WattHours
 from driver import app, commands, tour
 from driver.app import App, Command, Settings
@@ -99,6 +100,8 @@ kwh_option = option(
     show_default=f"{STATE}/DRIVER-ID",
     help="Folder for what must survive a crash; one for each driver.",
 )
+@program.credential_options
+@program.tls_options
 @metrics_options
 @program.common_options
 @click.pass_context
@@ -109,6 +112,8 @@ def main(
     kafka: tuple[Address, ...],
     kafka_config: str | None,
     state: Path | None,
+    credential: str | None,
+    tls: TlsFiles,
     metrics: MetricsSettings,
     log: Any,
     log_level: str,
@@ -137,6 +142,8 @@ def main(
             central=central,
             kafka=KafkaSettings(",".join(map(str, kafka)), config),
             state=state or Path(STATE, driver_id),
+            credential=credential,
+            tls=tls,
             metrics=metrics,
             common=Common(log=log, log_level=log_level, debug=debug),
         )

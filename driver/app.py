@@ -21,6 +21,7 @@ from common.metrics.exporter import Exporter, exporting
 from common.metrics.options import MetricsSettings
 from common.program import Address, Common, Stop
 from common.stream import KafkaSettings
+from common.tls import TlsFiles, client_context
 from driver.charging import Charging, Left
 from driver.client import Client
 from driver.events import Events
@@ -54,6 +55,7 @@ class Settings:
     state: Path
     common: Common
     credential: str | None = field(default=None, repr=False)
+    tls: TlsFiles = field(default_factory=TlsFiles)
     metrics: MetricsSettings = field(default_factory=MetricsSettings)
     as_json: bool = False
     charges: bool = False
@@ -112,6 +114,7 @@ async def _run(
             events.post,
             clock,
             credential=settings.credential,
+            tls=client_context(settings.tls),
             on_key=on_key,
             on_up=screen.relief,
         )

@@ -7,6 +7,7 @@ which are equal to it, go to their handlers and change nothing.
 """
 
 import asyncio
+import ssl
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Any
 
@@ -98,6 +99,7 @@ class Client:
         clock: Clock,
         *,
         credential: str | None = None,
+        tls: ssl.SSLContext | None = None,
         on_key: Callable[[str], None] = lambda key: None,
         on_up: Callable[[], None] = lambda: None,
         deadline: float = DEADLINE,
@@ -105,6 +107,7 @@ class Client:
         self.link: Link | None = None
         self.trouble = ""
         self._credential = credential
+        self._tls = tls
         self._on_key = on_key
         self._on_up = on_up
         self._closing = False
@@ -170,7 +173,13 @@ class Client:
             dispatcher.dispatch(ConnectionError(message=text), INSIDE)
 
         self._dialler = Dialler(
-            "CENTRAL", self._addresses, make_link, self._serve, self._clock, on_trouble=on_trouble
+            "CENTRAL",
+            self._addresses,
+            make_link,
+            self._serve,
+            self._clock,
+            tls=self._tls,
+            on_trouble=on_trouble,
         )
         await self._dialler.run()
 

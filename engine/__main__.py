@@ -18,7 +18,10 @@ from common.program import (
     option,
     program,
     run,
+    secret_options,
+    tls_options,
 )
+from common.tls import TlsFiles
 from common.units import MAX_CONNECTORS, Watts
 from engine.app import Settings, serve
 
@@ -85,6 +88,14 @@ def _some_power(ctx: click.Context, param: click.Parameter, power: Watts) -> Wat
     default=1.0,
     help="Simulated seconds in a real one, for meter, ramp and plug; 60 charges an hour a minute.",
 )
+@secret_options("credential", "The key that its monitor must know.")
+@tls_options
+@option(
+    "--insecure",
+    is_flag=True,
+    help="Listen to other machines without TLS and key. Whoever reaches the port may then"
+    " command the charge point.",
+)
 @metrics_options
 @common_options
 def main(
@@ -96,6 +107,9 @@ def main(
     plug: str,
     monitor_grace: float,
     time_scale: float,
+    credential: str | None,
+    tls: TlsFiles,
+    insecure: bool,
     metrics: MetricsSettings,
     **common: Any,
 ) -> None:
@@ -103,6 +117,9 @@ def main(
 
     It waits for its monitor (ev-monitor), which tells it what to do. On a terminal, keys plug in,
     unplug, break, repair and ask for a charge; ? shows them. On a pipe it takes one key a line.
+
+    Off loopback it listens only with TLS (--tls-cert, --tls-key) and a key for its monitor
+    (--credential), unless --insecure says otherwise.
 
     When it is stopped, or killed, while it supplies, its next start on the same journal gives that
     supply's ticket, with the reason engine_restarted.
@@ -116,6 +133,9 @@ def main(
         auto_plug=plug == "auto",
         monitor_grace=monitor_grace,
         time_scale=time_scale,
+        credential=credential,
+        tls=tls,
+        insecure=insecure,
         metrics=metrics,
     )
     run("ev-engine", Common(**common), lambda stop: serve(settings, SystemClock(), stop))

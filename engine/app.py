@@ -18,13 +18,15 @@ from common.listen import Listener
 from common.messages import ChargeRequest, Role
 from common.metrics.exporter import Exporter, exporting
 from common.metrics.options import MetricsSettings
-from common.program import Address, Stop, ready
+from common.program import Address, Stop, must_not_be_open, ready
+from common.tls import TlsFiles, server_context
 from common.units import Watts
 from engine import metrics
 from engine.charge_point import ChargePoint
 from engine.commands import Commands
 from engine.connector import Connector
 from engine.disk import Disk, Folder
+from engine.gate import PROVE_WITHIN, Gate, turn_away
 from engine.handlers import MonitorHandlers
 from engine.journal import Journal
 from engine.keys import HELP, Action, KeyCommand
@@ -52,6 +54,8 @@ class Settings:
         auto_plug: Cars plug themselves in.
         monitor_grace: Real seconds of the monitor's silence after which supplies end.
         time_scale: Simulated seconds in a real one.
+        credential: The key that its monitor must know; None where none is needed.
+        insecure: Listen to others than this machine without TLS and key.
         metrics: Where it says how it is.
     """
 
@@ -63,6 +67,9 @@ class Settings:
     auto_plug: bool
     monitor_grace: float
     time_scale: float
+    credential: str | None = field(default=None, repr=False)
+    tls: TlsFiles = field(default_factory=TlsFiles)
+    insecure: bool = False
     metrics: MetricsSettings = field(default_factory=MetricsSettings)
 
 
@@ -101,10 +108,13 @@ class Engine:
             time_scale=settings.time_scale,
         )
         commands = Commands(self._point, settings.power, settings.time_scale)
-        handlers = MonitorHandlers(settings.cp_id, commands, self._uplink, self._timepiece)
+        self._gate = Gate(settings.cp_id, settings.credential, clock)
+        handlers = MonitorHandlers(
+            settings.cp_id, commands, self._uplink, self._timepiece, self._gate
+        )
         self._dispatcher = Dispatcher(Role.ENGINE, handlers)
         self._show()
-        self._listener = Listener(self._make_link)
+        self._listener = Listener(self._make_link, tls=server_context(settings.tls))
         self._asking: set[asyncio.Task[None]] = set()
 
     async def serve(self, stop: Stop) -> None:
@@ -159,6 +169,7 @@ class Engine:
     def _opened(self, link: Link) -> None:
         link.patience = PATIENCE
         self._listener.links.add(link)
+        asyncio.get_running_loop().call_later(PROVE_WITHIN, turn_away, link, link.peer, self._gate)
 
     def _gone(self, link: Link) -> None:
         self._listener.links.discard(link)
@@ -252,6 +263,13 @@ async def serve(settings: Settings, clock: Clock, stop: Stop) -> None:
     Raises:
         CannotStart: The journal cannot be used, or the port is taken.
     """
+    must_not_be_open(
+        settings.listen,
+        tls=settings.tls.cert is not None,
+        credentials=settings.credential is not None,
+        insecure=settings.insecure,
+        make="its monitor's key (--credential)",
+    )
     disk = Folder(settings.journal)
     try:
         async with exporting(Role.ENGINE, settings.metrics, clock) as exporter:

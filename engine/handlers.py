@@ -15,13 +15,13 @@ from common.messages import (
     Outcome,
     ReportSessionsCommand,
     ResumeCpCommand,
-    Role,
     SettleSessionsCommand,
     StartChargingCommand,
     StopChargingCommand,
     StopCpCommand,
 )
 from engine.commands import Commands
+from engine.gate import Gate
 from engine.moment import Timepiece
 from engine.uplink import Uplink
 
@@ -42,21 +42,30 @@ class MonitorHandlers:
     """Everything that a monitor may send to an engine."""
 
     def __init__(
-        self, cp_id: str, commands: Commands, uplink: Uplink, timepiece: Timepiece
+        self,
+        cp_id: str,
+        commands: Commands,
+        uplink: Uplink,
+        timepiece: Timepiece,
+        gate: Gate,
     ) -> None:
         self._cp_id = cp_id
+        self._gate = gate
         self._commands = commands
         self._uplink = uplink
         self._timepiece = timepiece
 
     @handler
     def authenticate(self, request: AuthRequest, peer: Peer) -> AuthResponse:
-        if request.role is not Role.MONITOR:
-            raise Refused(Reason.NOT_ALLOWED, f"a {request.role} has no business here")
-        if request.cp_id != self._cp_id:
-            raise Refused(Reason.NOT_ALLOWED, f"this is charge point {self._cp_id}")
-        self._adopt(request.cp_id, peer)
-        return AuthResponse(status=Outcome.SUCCESS)
+        link = peer.link
+        answer = self._gate.answer(request, peer, link.address if link else None)
+        if answer is None:
+            assert link is not None
+            link.close()  # unanswered: what is told to a closing link goes nowhere
+            raise Refused(Reason.NOT_AUTHENTICATED, "too many wrong keys")
+        if answer.status is Outcome.SUCCESS:
+            self._adopt(self._cp_id, peer)
+        return answer
 
     @handler
     def check_health(self, request: HealthCheckRequest, peer: Peer) -> HealthCheckResponse:
@@ -102,6 +111,7 @@ class MonitorHandlers:
         log.info("late answer to a charge request", status=answer.status, text=answer.message)
 
     def _must_be_ours(self, command: Command, peer: Peer) -> None:
+        self._gate.check(peer)
         if command.cp_id != self._cp_id:
             text = f"this is charge point {self._cp_id}, not {command.cp_id}"
             raise Refused(Reason.INVALID_MESSAGE, text)

@@ -13,10 +13,13 @@ from common.program import (
     Common,
     QuantityType,
     common_options,
+    credential_options,
     kafka_options,
     option,
     program,
     run,
+    secret_options,
+    tls_options,
 )
 from common.units import Price
 from monitor.app import Settings, serve
@@ -27,14 +30,13 @@ class Text(click.ParamType[str]):
 
     name = "TEXT"
 
-    def __init__(self, longest: int, *, secret: bool = False) -> None:
+    def __init__(self, longest: int) -> None:
         self._longest = longest
-        self._secret = secret
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
         text = str(value)
         if not text or len(text) > self._longest or "\0" in text:
-            what = "it" if self._secret else repr(text[:20])
+            what = repr(text[:20])
             self.fail(f"{what} has {len(text)} characters, not 1 to {self._longest}", param, ctx)
         return text
 
@@ -72,11 +74,15 @@ def dialled(
     help="Price of a kWh in central's currency, proposed when the point is new to central;"
     " central's own if not given.",
 )
+@credential_options
+@secret_options(
+    "engine-credential", "The engine's key, where that is another secret than --credential."
+)
+@tls_options
 @option(
-    "--credential",
-    type=Text(200, secret=True),
-    help="Secret that proves this id to engine and central. Better given in the environment,"
-    " where other users cannot see it.",
+    "--engine-tls/--no-engine-tls",
+    default=True,
+    help="Whether TLS is spoken to the engine too, where it is spoken to central.",
 )
 @kafka_options
 @metrics_options

@@ -15,6 +15,7 @@ from common.metrics.kafka import published
 from common.metrics.options import MetricsSettings
 from common.program import Address, Common, Stop, read_kafka_config, ready
 from common.stream import KafkaSettings, Publisher
+from common.tls import TlsFiles, client_context
 from common.units import Price
 from monitor import metrics
 from monitor.central_side import CentralSide
@@ -34,7 +35,12 @@ FINISH_WITHIN = 1.0
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """What a monitor is told when it is started."""
+    """What a monitor is told when it is started.
+
+    Attributes:
+        credential: Proves its id to central, and to the engine where that has no other key.
+        engine_tls: TLS, where central is spoken to by it, is spoken to the engine too.
+    """
 
     cp_id: str
     engine: Address
@@ -44,6 +50,9 @@ class Settings:
     location: str | None = None
     price: Price | None = None
     credential: str | None = field(default=None, repr=False)
+    engine_credential: str | None = field(default=None, repr=False)
+    tls: TlsFiles = field(default_factory=TlsFiles)
+    engine_tls: bool = True
     metrics: MetricsSettings = field(default_factory=MetricsSettings)
     common: Common = field(default_factory=Common)
 
@@ -59,9 +68,11 @@ class Monitor:
 
     def __init__(self, settings: Settings, sink: Sink, clock: Clock, exporter: Exporter) -> None:
         cp_id, credential = settings.cp_id, settings.credential
+        engine_key = settings.engine_credential or credential
+        tls = client_context(settings.tls)
         self.point = Point(cp_id)
         self._records = Records(cp_id, sink)
-        self._engine_side = EngineSide(self.point, self._records, clock, credential)
+        self._engine_side = EngineSide(self.point, self._records, clock, engine_key)
         self._central_side = CentralSide(
             self.point,
             clock,
@@ -88,6 +99,7 @@ class Monitor:
             lambda: Link(Role.MONITOR, self._dispatcher, clock, peer_role=Role.ENGINE),
             self._engine_side.session,
             clock,
+            tls=tls if settings.engine_tls else None,
         )
         self.central = Dialler(
             "CENTRAL",
@@ -95,6 +107,7 @@ class Monitor:
             lambda: Link(Role.MONITOR, self._dispatcher, clock, peer_role=Role.CENTRAL),
             self._central_side.session,
             clock,
+            tls=tls,
         )
 
     async def run(self, stop: Stop) -> None:

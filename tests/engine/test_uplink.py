@@ -21,6 +21,7 @@ class FakeLink:
 
     def __init__(self) -> None:
         self.patience: float | None = None
+        self.address: str | None = None
         self.told: list[Message] = []
         self.closed_with: ErrorResponse | None = None
         self.lost = False

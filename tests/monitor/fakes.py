@@ -85,6 +85,7 @@ class FakeLink:
     down: bool = False
     closed_with: list[ErrorResponse | None] = field(default_factory=list)
     patience: float | None = None
+    address: str | None = None
 
     async def ask(self, request: Request[Answer], *, within: float | None = None) -> Answer:
         if self.down:
