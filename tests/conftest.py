@@ -10,6 +10,7 @@ from tests.kafka.broker import Broker, BrokerError
 from tests.kafka.find import find_broker
 from tests.kafka.ports import free_port
 from tests.kafka.wipe import wipe
+from tests.postgres.server import Server
 
 # The same examples in every run, so that a failure is the change's and not the dice's;
 # no deadline, because a loaded machine is no bug. `thorough` looks for new ones.
@@ -36,6 +37,27 @@ def fresh_kafka(kafka: Broker) -> Broker:
 def own_kafka() -> Iterator[Broker]:
     """An empty broker for this test alone, to be killed, emptied and started again."""
     yield from _running(own=True)
+
+
+@pytest.fixture(scope="session")
+def postgres() -> Iterator[str]:
+    """The URL of a PostgreSQL superuser, for the whole session; `new_database` makes databases.
+
+    It is `EV_TEST_POSTGRES`, or a server of the session's own.
+    """
+    given = os.environ.get("EV_TEST_POSTGRES")
+    if given:
+        yield given
+        return
+    with Server() as server:
+        yield server.url
+
+
+@pytest.fixture
+def own_postgres() -> Iterator[Server]:
+    """A server for this test alone, to be killed, stopped and started again."""
+    with Server() as server:
+        yield server
 
 
 @pytest.fixture

@@ -4,7 +4,7 @@ The URL says which dialect. SQLite migrates itself, after a copy of its file; an
 is migrated by `ev-central migrate` only, because others may be using it.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from secrets import token_bytes
@@ -19,6 +19,23 @@ from common.errors import CannotStart
 
 BUSY_TIMEOUT = 5.0
 """Seconds to wait for another program's transaction before the database counts as unavailable."""
+
+
+PATIENCE: Mapping[str, object] = {
+    "application_name": "ev-central",
+    "connect_timeout": 5,
+    # A server that is cut off, or a machine that is gone: noticed while something is on its way
+    # (ms), and while nothing is (s).
+    "tcp_user_timeout": 5_000,
+    "keepalives_idle": 5,
+    "keepalives_interval": 2,
+    "keepalives_count": 3,
+    # A server that is there and does not get on: another one holds a lock, or its disk stands; and
+    # a transaction of ours that it keeps open because it never heard that our end is gone (ms).
+    "options": "-c statement_timeout=10000 -c lock_timeout=5000"
+    " -c idle_in_transaction_session_timeout=5000",
+}
+"""How long a PostgreSQL server is waited for; the URL's own parameters count more."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -184,7 +201,9 @@ def _migrated_server(url: URL) -> str | None:
 
 def _server(url: URL) -> Engine:
     # By position, as `Statements` gives its values.
-    return create_engine(url, poolclass=NullPool, paramstyle="format")
+    return create_engine(
+        url, poolclass=NullPool, paramstyle="format", connect_args={**PATIENCE, **url.query}
+    )
 
 
 def _opened_server(url: URL) -> Database:

@@ -41,9 +41,9 @@ def present(connection: Connection) -> str | None:
     return revision
 
 
-def upgrade(connection: Connection) -> None:
-    """Make what is missing, in the transaction of this connection."""
+def upgrade(connection: Connection, to: str = "head") -> None:
+    """Make what is missing up to this revision, in the transaction of this connection."""
     config = Config()
     config.set_main_option("script_location", str(FOLDER).replace("%", "%%"))
     config.attributes["connection"] = connection
-    command.upgrade(config, "head")
+    command.upgrade(config, to)

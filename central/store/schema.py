@@ -40,6 +40,7 @@ metadata = MetaData(
     }
 )
 
+
 # Only an INTEGER primary key is SQLite's own row number; a BIGINT one is a second tree.
 _ROW_NUMBER = BigInteger().with_variant(Integer(), "sqlite")
 
@@ -183,6 +184,13 @@ lease = Table(
     Column("id", Integer, primary_key=True, autoincrement=False),
     Column("epoch", BigInteger, nullable=False),
     Column("since", BigInteger, nullable=False),
+    Column(
+        "mark",
+        BigInteger,
+        nullable=False,
+        server_default=text("0"),
+        comment="the last transaction of this epoch, by its number",
+    ),
     CheckConstraint("id = 1", name="one_row"),
 )
 

@@ -8,7 +8,16 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import assert_never
 
-from sqlalchemy import Dialect, Table, bindparam, delete, literal_column, select, tuple_, update
+from sqlalchemy import (
+    Dialect,
+    Table,
+    bindparam,
+    delete,
+    literal_column,
+    select,
+    tuple_,
+    update,
+)
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.sql.compiler import SQLCompiler
 from sqlalchemy.sql.expression import ClauseElement
@@ -67,9 +76,17 @@ class Statements:
     def __init__(self, dialect: Dialect) -> None:
         assert dialect.positional
         self._dialect = dialect
-        # The lock keeps the epoch from being raised between this check and our commit; SQLite
-        # has no such clause and needs none, because only one may write at a time there.
-        self.epoch = self._text(select(schema.lease.c.epoch).with_for_update(read=True), [])
+        lease = schema.lease
+        # It locks the row, so that the epoch is not raised between this check and our commit, and
+        # leaves a mark there, by which a server knows the transaction after its connection was
+        # lost. SQLite needs neither: only one may write at a time, and nothing can be lost.
+        self.marks = dialect.name == "postgresql"
+        if self.marks:
+            marking = update(lease).values(mark=bindparam("new_mark")).returning(lease.c.epoch)
+            self.epoch = self._text(marking, ["new_mark"])
+            self.marked = self._text(select(lease.c.epoch, lease.c.mark).with_for_update(), [])
+        else:
+            self.epoch = self._text(select(lease.c.epoch), [])
         self._save_point = self._upsert(schema.points)
         self._save_session = self._upsert(schema.sessions)
         self._save_reading = self._reading()

@@ -211,6 +211,7 @@ class Store:
 
     async def close(self) -> None:
         """Commit what was handed over, then close the database. Further calls are refused."""
+        self._writer.give_up()
         await self._writes.close()
         await self._reads.close()
 

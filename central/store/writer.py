@@ -3,10 +3,15 @@
 A group is all or nothing as far as the database's own failures go. If it is one caller's changes
 that cannot be made, the group is rolled back and made again with a savepoint around each caller's
 part, so that only the guilty one is refused and there is still one sync of the disk.
+
+Where the connection to a server is lost while it commits, nobody here knows whether it did. The
+server does: each transaction leaves its mark in the lease, and the group waits until that can be
+looked at. (A transaction's own id would not do: after a crash a server may give it again.)
 """
 
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import suppress
+from contextlib import contextmanager, suppress
+from threading import Event
 
 from sqlalchemy import Connection, Engine
 from sqlalchemy.exc import DBAPIError, IntegrityError, OperationalError
@@ -15,6 +20,12 @@ from central.store.changes import Conflict
 from central.store.rows import Row
 from central.store.statements import LANES, Statements, Step
 from common.errors import StoreUnavailable
+
+ASK_AGAIN = 0.2
+"""Seconds between two questions to a server about a transaction whose end was not heard."""
+
+MARKS = 10**12
+"""Transactions of one epoch, at most: thirty years of a thousand a second."""
 
 Part = Sequence[Step]
 """What one caller wants written."""
@@ -49,6 +60,9 @@ class Writer:
         self._epoch = epoch
         self._lost_lead = lost_lead
         self._leads = True
+        self._closing = Event()
+        # No other epoch's: what an older one left in the database is not taken for ours.
+        self._mark = epoch * MARKS
         self._connection: Connection | None = None
         self.trouble: str | None = None
         """Why the last group could not be written; None if it was."""
@@ -75,6 +89,10 @@ class Writer:
         self.trouble = None
         return outcomes
 
+    def give_up(self) -> None:
+        """Wait for no server any more; may be called from any thread."""
+        self._closing.set()
+
     def close(self) -> None:
         """Close the connection."""
         if self._connection is not None:
@@ -85,25 +103,69 @@ class Writer:
     def _commit(self, parts: Sequence[Part]) -> list[Outcome]:
         connection = self._connected()
         try:
-            with connection.begin():
-                self._check_epoch(connection)
-                for text, values in gathered(parts):
-                    connection.exec_driver_sql(text, values)
+            with self._transaction(connection):
+                for sql, values in gathered(parts):
+                    connection.exec_driver_sql(sql, values)
             return [None] * len(parts)
         except OperationalError:
             raise
         except Exception as error:
             if _is_gone(error):
                 raise
-        with connection.begin():
-            self._check_epoch(connection)
+        with self._transaction(connection):
             return [self._commit_part(connection, part) for part in parts]
+
+    @contextmanager
+    def _transaction(self, connection: Connection) -> Iterator[None]:
+        """One that is committed at its end, and checks first that we still lead.
+
+        Raises:
+            LeadLost: We do not.
+        """
+        transaction = connection.begin()
+        try:
+            self._check_epoch(connection)
+            yield
+        except BaseException:
+            with suppress(DBAPIError):  # the connection may be gone, and the transaction with it
+                transaction.rollback()
+            raise
+        try:
+            transaction.commit()
+        except DBAPIError as error:
+            if not (self._statements.marks and error.connection_invalidated):
+                raise
+            self._discard()
+            if not self._was_committed():
+                raise
+
+    def _was_committed(self) -> bool:
+        """What became of the last transaction, whose end was not heard; waits until that is known.
+
+        Raises:
+            LeadLost: Another one has written since, and nobody knows any more.
+        """
+        while True:
+            try:
+                with self._engine.begin() as connection:
+                    # It waits for the lock of the transaction itself, if that still goes on.
+                    epoch, mark = connection.exec_driver_sql(self._statements.marked).one()
+            except DBAPIError as error:
+                self.trouble = str(error.orig)
+                if self._closing.wait(ASK_AGAIN):
+                    return False
+            else:
+                if mark == self._mark:
+                    return True
+                if epoch != self._epoch:
+                    raise LeadLost
+                return False
 
     def _commit_part(self, connection: Connection, part: Part) -> Outcome:
         try:
             with connection.begin_nested():
-                for text, values in gathered([part]):
-                    connection.exec_driver_sql(text, values)
+                for sql, values in gathered([part]):
+                    connection.exec_driver_sql(sql, values)
         except OperationalError:
             raise
         except IntegrityError as error:
@@ -115,7 +177,9 @@ class Writer:
         return None
 
     def _check_epoch(self, connection: Connection) -> None:
-        if connection.exec_driver_sql(self._statements.epoch).scalar() != self._epoch:
+        self._mark += 1
+        values = (self._mark,) if self._statements.marks else ()
+        if connection.exec_driver_sql(self._statements.epoch, values).scalar() != self._epoch:
             raise LeadLost
 
     def _connected(self) -> Connection:

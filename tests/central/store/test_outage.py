@@ -3,6 +3,7 @@
 import asyncio
 import sqlite3
 import time
+from collections.abc import AsyncIterator
 from contextlib import closing
 from pathlib import Path
 
@@ -12,13 +13,22 @@ from sqlalchemy import make_url
 from central.store import AddToOutbox, Store, sqlite
 from central.store.store import CALLERS_WAITING
 from common.errors import Reason, Refused, StoreUnavailable
+from tests.central.store.conftest import BUSY_TIMEOUT
 from tests.central.store.samples import CLOCK, answer, entry
 
 
 @pytest.fixture
-def other(url: str) -> "closing[sqlite3.Connection]":
+async def store(sqlite_url: str) -> AsyncIterator[Store]:
+    """A store on SQLite: what fails here fails in its own ways."""
+    store = await asyncio.to_thread(Store.open, sqlite_url, CLOCK, busy_timeout=BUSY_TIMEOUT)
+    yield store
+    await store.close()
+
+
+@pytest.fixture
+def other(sqlite_url: str) -> "closing[sqlite3.Connection]":
     """Another program's connection to the same file."""
-    return closing(sqlite3.connect(make_url(url).database or "", isolation_level=None))
+    return closing(sqlite3.connect(make_url(sqlite_url).database or "", isolation_level=None))
 
 
 async def test_while_another_program_writes_callers_wait_and_then_fail(
@@ -45,16 +55,16 @@ async def test_while_another_program_writes_callers_wait_and_then_fail(
 
 
 async def test_a_full_disk_is_an_outage_and_not_the_end(
-    url: str, monkeypatch: pytest.MonkeyPatch
+    sqlite_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """What does not fit is refused whole; once there is room again, it is taken."""
-    store = Store.open(url, CLOCK)
+    store = Store.open(sqlite_url, CLOCK)
     await store.write(AddToOutbox(entry(1)))
     await store.close()
     pages = 50  # what the empty tables take, and a few more
     with monkeypatch.context() as full:
         full.setitem(sqlite.PRAGMAS, "max_page_count", pages)
-        store = Store.open(url, CLOCK)
+        store = Store.open(sqlite_url, CLOCK)
         many = [AddToOutbox(entry(number)) for number in range(2, 10_000)]
         with pytest.raises(StoreUnavailable, match="full"):
             await store.write(*many)
@@ -64,11 +74,13 @@ async def test_a_full_disk_is_an_outage_and_not_the_end(
     await store.close()
 
 
-async def test_a_read_that_fails_is_an_outage_for_its_caller_only(store: Store, url: str) -> None:
+async def test_a_read_that_fails_is_an_outage_for_its_caller_only(
+    store: Store, sqlite_url: str
+) -> None:
     """Another caller, a moment later, has its answer."""
     await store.write(AddToOutbox(entry(1)))
     await store.outbox(0, 1)
-    with closing(sqlite3.connect(make_url(url).database or "")) as connection:
+    with closing(sqlite3.connect(make_url(sqlite_url).database or "")) as connection:
         connection.execute("ALTER TABLE answers RENAME TO mislaid")
         with pytest.raises(StoreUnavailable, match="no such table"):
             await store.answer(answer().key)

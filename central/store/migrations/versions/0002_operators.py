@@ -19,6 +19,16 @@ def upgrade() -> None:
         "points",
         sa.Column("time_scale", sa.Double, nullable=False, server_default=sa.text("1")),
     )
+    op.add_column(
+        "lease",
+        sa.Column(
+            "mark",
+            sa.BigInteger,
+            nullable=False,
+            server_default=sa.text("0"),
+            comment="the last transaction of this epoch, by its number",
+        ),
+    )
     op.create_index("ix_sessions_newest", "sessions", ["requested_ms", "session_id"])
     op.create_index("ix_sessions_of_point", "sessions", ["cp_id", "requested_ms", "session_id"])
     op.create_index("ix_sessions_in_state", "sessions", ["state", "requested_ms", "session_id"])
