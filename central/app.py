@@ -35,11 +35,11 @@ from central.stopping import Stopping
 from central.store import Store
 from central.store.credentials import listed
 from central.watching import Watching
-from common.admittance import Failures
+from common.admittance import Failures, Rate
 from common.clock import Clock, SystemClock
 from common.dispatch import Dispatcher
 from common.errors import CannotStart
-from common.link import Link
+from common.link import MESSAGES_AT_ONCE, MESSAGES_PER_SECOND, Link
 from common.listen import Listener
 from common.metrics.exporter import Exporter, exporting
 from common.metrics.kafka import published, read
@@ -191,6 +191,7 @@ class Central:
             opened=self._opened,
             gone=self._gone,
             must_prove=lambda: self.credentials.demanded,
+            rate=Rate(MESSAGES_PER_SECOND, MESSAGES_AT_ONCE),
         )
 
     def _opened(self, link: Link) -> None:

@@ -1,4 +1,4 @@
-"""Who may try again: addresses from which too many wrong credentials came."""
+"""How much may come from others: messages of a link, wrong credentials of an address."""
 
 from collections import OrderedDict, deque
 
@@ -12,6 +12,34 @@ FAILURES_WITHIN = 60.0
 
 ADDRESSES = 10_000
 """Addresses whose failures are remembered; the one that failed longest ago is forgotten first."""
+
+
+class Rate:
+    """A token bucket: a message costs one, and so many come back in a second.
+
+    Args:
+        per_second: Messages in a second, for long.
+        at_once: Messages that may come at once after a while without any.
+    """
+
+    __slots__ = ("_at", "_at_once", "_per_second", "_tokens")
+
+    def __init__(self, per_second: int, at_once: int) -> None:
+        self._per_second = per_second
+        self._at_once = at_once
+        self._tokens = float(at_once)
+        self._at = 0.0
+
+    def spend(self, messages: int, now: float) -> float:
+        """These have come; seconds for which no more are to be taken, 0 if there is room.
+
+        Args:
+            now: In seconds, never falling.
+        """
+        refilled = self._tokens + (now - self._at) * self._per_second
+        self._tokens = min(self._at_once, refilled) - messages
+        self._at = now
+        return -self._tokens / self._per_second if self._tokens < 0 else 0.0
 
 
 class Failures:

@@ -68,6 +68,11 @@ class Exchange:
 
     # -- Receiving --
 
+    @property
+    def unfinished(self) -> int:
+        """Which frame, counted from 1, has begun and not ended; 0 if none has."""
+        return self._frames.unfinished
+
     def receive(self, data: bytes) -> Iterator[Message | BadMessage]:
         """Yield what these bytes complete, in order; a `BadMessage` is to be answered.
 

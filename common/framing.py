@@ -68,14 +68,21 @@ class FrameDecoder:
 
     Attributes:
         ended: A frame was too long; nothing more will come out.
+        begun: Frames that have begun so far.
     """
 
     def __init__(self) -> None:
         self.ended = False
+        self.begun = 0
         self._buffer = b""
         self._in_data = False
         self._in_junk = False
         self._scanned = 0
+
+    @property
+    def unfinished(self) -> int:
+        """Which frame, counted from 1, has begun and not ended; 0 if none has."""
+        return self.begun if self._in_data else 0
 
     def feed(self, data: bytes) -> Iterator[bytes | Fault]:
         """Yield the data of each frame, and each fault, that these bytes complete.
@@ -97,6 +104,7 @@ class FrameDecoder:
                     break
                 position, self._scanned = start + 1, 0
                 self._in_data, self._in_junk = True, False
+                self.begun += 1
             mark = _MARK.search(buffer, position + self._scanned)
             length = (mark.start() if mark else len(buffer)) - position
             if length > MAX_DATA:
@@ -109,6 +117,7 @@ class FrameDecoder:
             end = mark.start()
             if buffer[end] == STX:
                 position, self._scanned = end + 1, 0
+                self.begun += 1
                 yield Fault(Reason.BAD_FRAME, "a frame begins inside another")
                 continue
             if end + 1 == len(buffer):

@@ -15,6 +15,7 @@ from typing import Any, cast
 
 import structlog
 
+from common.admittance import Rate
 from common.clock import Clock
 from common.codec import decoder, first_decoder
 from common.dispatch import Dispatcher, Peer
@@ -55,6 +56,14 @@ LOOK_EVERY = 0.5
 """Seconds between two looks at a link's silence, or a tenth of its patience where that is longer:
 cheaper than a timer moved by each message."""
 
+FRAME_WITHIN = 10.0
+"""Seconds in which a frame that has begun must end; who takes longer only holds the link open."""
+
+MESSAGES_PER_SECOND = 2_000
+MESSAGES_AT_ONCE = 4_000
+"""Messages of one link to a listener that are taken in a second, and that may come at once; then
+its socket is not read for a while. Nothing is dropped."""
+
 READ_FIRST = 0.01
 """Seconds in which what has already arrived is read before a peer is judged silent."""
 
@@ -68,10 +77,12 @@ class Link(asyncio.Protocol):
     Args:
         must_prove: Whether a peer that has not said who it is must prove it, by an
             `auth_request` that succeeds, before anything else is taken.
+        rate: How many messages are taken from the peer; None for as many as come.
 
     Attributes:
         peer: Who is at the other end, as far as is known.
         address: The peer's IP address, once there is a connection.
+        on_identified: Called once when the peer has said who it is.
         closed: Done when the connection is gone; its result says why.
         patience: Seconds without a byte from the peer after which the link is closed; None for
             ever. May be changed at any time.
@@ -87,6 +98,7 @@ class Link(asyncio.Protocol):
         opened: Callable[["Link"], None] | None = None,
         gone: Callable[["Link"], None] | None = None,
         must_prove: Callable[[], bool] = lambda: False,
+        rate: Rate | None = None,
     ) -> None:
         self.peer = Peer(role=peer_role, link=self)
         self.address: str | None = None
@@ -97,6 +109,8 @@ class Link(asyncio.Protocol):
         self._opened = opened
         self._gone = gone
         self._must_prove = must_prove
+        self._rate = rate
+        self.on_identified: Callable[[], None] | None = None
         self._loop = asyncio.get_running_loop()
         self.closed: asyncio.Future[str] = self._loop.create_future()
         self._exchange = Exchange(decoder(peer_role, me) if peer_role else first_decoder())
@@ -105,6 +119,9 @@ class Link(asyncio.Protocol):
         self._drained = asyncio.Event()
         self._drained.set()
         self._why = "closed by the peer"
+        self._frame = 0
+        self._frame_since = 0.0
+        self._is_held = False
         self._ending = Ending.PEER
         self._tally = dispatcher.traffic.of(peer_role) if dispatcher.traffic else None
         self._heard_at = self._loop.time()
@@ -181,6 +198,9 @@ class Link(asyncio.Protocol):
         self._exchange.decoder = decoder(role, self._me)
         self.peer.role = role
         self.peer.id = peer_id or self.peer.id
+        if self.on_identified is not None:
+            told, self.on_identified = self.on_identified, None
+            told()
         if self._tally is not None and self._dispatcher.traffic is not None:
             self._tally = self._tally.handed_to(self._dispatcher.traffic.of(role))
 
@@ -224,10 +244,28 @@ class Link(asyncio.Protocol):
 
     def data_received(self, data: bytes) -> None:
         self._heard_at = self._loop.time()
+        taken = 0
         for item in self._exchange.receive(data):
             self._take(item)
             if self._transport is None or self._transport.is_closing():
                 return
+            taken += 1
+        if self._rate is not None and (wait := self._rate.spend(taken, self._heard_at)):
+            self._hold(wait)
+
+    def _hold(self, seconds: float) -> None:
+        """Read nothing more of the peer for a while."""
+        assert self._transport is not None
+        self._transport.pause_reading()
+        self._is_held = True
+        self._timers.append(self._loop.call_later(seconds, self._read_on))
+
+    def _read_on(self) -> None:
+        self._is_held = False
+        self._timers = [timer for timer in self._timers if timer.when() > self._loop.time()]
+        if self._transport is not None and not self._transport.is_closing():
+            self._heard_at = self._loop.time()  # what it said meanwhile was not read
+            self._transport.resume_reading()
 
     def pause_writing(self) -> None:
         self._drained.clear()
@@ -357,12 +395,22 @@ class Link(asyncio.Protocol):
             self._drop(why, Ending.UNIDENTIFIED)
 
     def _must_be_heard(self) -> None:
-        if self.patience is not None and self._silence() >= self.patience:
+        if self._is_stuck_in_a_frame():
+            self._drop(f"a frame did not end within {FRAME_WITHIN:g} s", Ending.SILENT)
+            return
+        if not self._is_held and self.patience is not None and self._silence() >= self.patience:
             # If it was us who stood still, what came meanwhile is read first.
             self._watch = self._loop.call_later(READ_FIRST, self._judge_silence)
         else:
             wait = max(LOOK_EVERY, (self.patience or 0.0) / 10)
             self._watch = self._loop.call_later(wait, self._must_be_heard)
+
+    def _is_stuck_in_a_frame(self) -> bool:
+        frame, now = self._exchange.unfinished, self._loop.time()
+        if self._is_held or not frame or frame != self._frame:
+            self._frame, self._frame_since = frame, now
+            return False
+        return now - self._frame_since >= FRAME_WITHIN
 
     def _silence(self) -> float:
         return self._loop.time() - self._heard_at

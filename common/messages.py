@@ -120,6 +120,11 @@ class Role(StrEnum):
     """Whoever reads the state of the charge points from Kafka; sends nothing."""
 
 
+Stopped = Annotated[bool, Meta(description="Taken out of order by an operator.")]
+Estimated = Annotated[
+    bool, Meta(description="Billed by central from the last reading: no ticket came in time.")
+]
+
 SessionIds = Annotated[
     tuple[SessionId, ...],
     Meta(max_length=MAX_LISTED_SESSIONS, description="Sessions, oldest first, 100 at most."),
@@ -166,7 +171,7 @@ class HealthCheckResponse(Response, frozen=True, kw_only=True):
     """How the engine is. A broken one answers `failure` with `charge_point_faulted` (KO)."""
 
     engine_status: StatusWord = always("")
-    is_charging: bool = always(False)
+    is_charging: Annotated[bool, Meta(description="Whether energy flows.")] = always(False)
     session_id: SessionId | None = None
     fault_type: FaultType | None = None
     connectors: ConnectorEntries = always(())
@@ -271,7 +276,7 @@ class ChargeCompletion(Message, frozen=True, kw_only=True):
     meter_stop_wh: MeterWattHours | None = None
     price_per_kwh: Price | None = None
     currency: Currency | None = None
-    estimated: bool | None = None
+    estimated: Estimated | None = None
     revision: Revision | None = None
     epoch: Epoch | None = None
 
@@ -297,7 +302,7 @@ class RegisterResponse(Response, frozen=True, kw_only=True):
     reason: Reason | None = None
     epoch: Epoch | None = None
     heartbeat_interval: Seconds | None = None
-    stopped: bool | None = None
+    stopped: Stopped | None = None
     settled_sessions: SessionIds = always(())
     unsettled_sessions: SessionIds = always(())
 
@@ -319,7 +324,7 @@ class RegisterRequest(Request[RegisterResponse], frozen=True, kw_only=True):
 class HeartbeatResponse(Response, frozen=True, kw_only=True):
     """I am here too; to a monitor also what central wants of its point."""
 
-    stopped: bool | None = None
+    stopped: Stopped | None = None
     settled_sessions: SessionIds | None = None
     unsettled_sessions: SessionIds | None = None
 
@@ -452,7 +457,7 @@ class SessionRow(Struct, frozen=True, kw_only=True, omit_defaults=True):
     total_cost: Money
     currency: Currency
     reason: EndReason | None = None
-    estimated: bool
+    estimated: Estimated
     revision: Count
 
 
@@ -511,7 +516,7 @@ class PointRow(Message, frozen=True, kw_only=True, tag=False):
     currency: Currency
     max_charging_rate_kw: Watts
     status: Status
-    stopped: bool
+    stopped: Stopped
     fault_type: FaultType | None = None
     last_seen: UnixSeconds
     epoch: Epoch
@@ -537,7 +542,7 @@ class CommandResult(Struct, frozen=True, kw_only=True, omit_defaults=True):
 
     cp_id: ChargePointId
     status: Outcome
-    applied: bool
+    applied: Annotated[bool, Meta(description="Done there now; else once it can be reached.")]
     error: Reason | None = None
 
 
@@ -602,15 +607,18 @@ class EventLogged(Message, frozen=True, kw_only=True):
 
 
 class OperatorSessionRow(SessionRow, frozen=True, kw_only=True):
-    """A session as an operator sees it.
-
-    `suspect`: its ticket is below a reading, or above what its point can supply. `disputed`: its
-    engine sent a second, different ticket.
-    """
+    """A session as an operator sees it."""
 
     driver_id: DriverId
-    suspect: bool
-    disputed: bool
+    suspect: Annotated[
+        bool,
+        Meta(
+            description="Its ticket is below a reading, or above what its point can supply.",
+        ),
+    ]
+    disputed: Annotated[
+        bool, Meta(description="Its engine sent a second, different ticket; the first is billed.")
+    ]
 
 
 class SessionsResponse(Response, frozen=True, kw_only=True):
@@ -647,7 +655,7 @@ class TicketRow(Struct, frozen=True, kw_only=True, omit_defaults=True):
     reason: EndReason | None = None
     meter_start_wh: MeterWattHours | None = None
     meter_stop_wh: MeterWattHours | None = None
-    estimated: bool
+    estimated: Estimated
     revision: Revision
 
 

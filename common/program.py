@@ -9,10 +9,12 @@ click says); a traceback is shown only with `--debug`.
 import asyncio
 import ipaddress
 import re
+import resource
 import signal
 import socket
 import sys
 from collections.abc import Callable, Coroutine
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import wraps
 from pathlib import Path
@@ -372,6 +374,7 @@ def run(
     SIGTERM and SIGINT ask it to stop; a second one cancels it.
     """
     logs.configure(name, form=settings.log, level=settings.log_level)
+    _allow_files()
     try:
         with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
             code = runner.run(_until_stopped(main))
@@ -385,6 +388,14 @@ def run(
             raise
         _give_up(name, _first(found), settings.debug)
     sys.exit(code or 0)
+
+
+def _allow_files() -> None:
+    """Let this process open as many files, and with them links, as it is allowed to."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if soft != hard:
+        with suppress(OSError, ValueError):
+            resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
 
 
 def _first(group: BaseExceptionGroup[Any]) -> BaseException:

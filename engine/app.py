@@ -14,7 +14,7 @@ from common.clock import Clock
 from common.dispatch import Dispatcher
 from common.errors import ChargingError, Refused
 from common.link import Link
-from common.listen import Listener
+from common.listen import Limits, Listener
 from common.messages import ChargeRequest, Role
 from common.metrics.exporter import Exporter, exporting
 from common.metrics.options import MetricsSettings
@@ -33,6 +33,9 @@ from engine.keys import HELP, Action, KeyCommand
 from engine.moment import Timepiece
 from engine.terminal import Terminal
 from engine.uplink import Uplink
+
+MAX_LINKS = 100
+"""Links to an engine, of which one is its monitor's."""
 
 TICK = 0.1
 """Seconds between two looks at the meters: an end is noticed this late at most."""
@@ -114,7 +117,9 @@ class Engine:
         )
         self._dispatcher = Dispatcher(Role.ENGINE, handlers)
         self._show()
-        self._listener = Listener(self._make_link, tls=server_context(settings.tls))
+        self._listener = Listener(
+            self._make_link, tls=server_context(settings.tls), limits=Limits(links=MAX_LINKS)
+        )
         self._asking: set[asyncio.Task[None]] = set()
 
     async def serve(self, stop: Stop) -> None:

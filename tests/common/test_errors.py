@@ -16,7 +16,7 @@ from common.errors import (
     StoreUnavailable,
 )
 from common.messages import CommandResponse, Outcome
-from common.reference import meanings
+from common.reference.source import meanings
 
 SENTENCES = [
     (Refused(Reason.DRIVER_BUSY), "driver_busy"),

@@ -11,7 +11,7 @@ from common import messages as module
 from common.errors import Reason
 from common.messages import Message, Outcome, PointRow, Request, Response
 from common.protocol import all_messages, answer_of, wire_name
-from common.reference import definition
+from common.reference.source import definition
 from tests.common import strategies
 
 MADE_OF: set[type] = {Message, Request, Response, PointRow}

@@ -17,18 +17,10 @@ from common.messages import (
     StartChargingCommand,
 )
 from common.protocol import TOPICS, all_messages, answer_of, wire_name
-from common.reference import (
-    COMMAND,
-    PAGES,
-    SPLITS,
-    definition,
-    main,
-    meanings,
-    point_order,
-    stale,
-    status_rows,
-    text_of,
-)
+from common.reference.__main__ import FILES, PAGES, main, stale, text_of
+from common.reference.markdown import COMMAND
+from common.reference.source import definition, meanings
+from common.reference.states_page import SPLITS, point_order, status_rows
 from common.states import EndReason, EngineStatus, SessionEvent, SessionState, Status, point_status
 from tests.common.strategies import fields_of
 from tests.common.test_states import ALL_FACTS, PROMISED_STATUS
@@ -60,7 +52,7 @@ def section(title: str, text: str = PROTOCOL) -> str:
 # ---- Up to date -------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("page", PAGES)
+@pytest.mark.parametrize("page", FILES)
 def test_a_committed_page_says_what_the_code_says(page: str) -> None:
     """Whoever changes a message, a route or a state commits the page that shows it."""
     assert page not in stale(DOCS), f"docs/{page} is out of date: run `{COMMAND}` and commit it"
@@ -70,7 +62,7 @@ def test_the_command_writes_what_it_then_finds_good(tmp_path: Path) -> None:
     """In a folder that need not exist."""
     folder = tmp_path / "new" / "docs"
     assert run(folder).exit_code == 0
-    assert sorted(path.name for path in folder.iterdir()) == sorted(PAGES)
+    assert sorted(path.name for path in folder.iterdir()) == sorted(FILES)
     assert (folder / "protocol.md").read_text("utf-8") == PROTOCOL
     assert run("--check", folder).exit_code == 0
 
