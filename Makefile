@@ -41,7 +41,7 @@ check: check-format check-lint check-types check-imports  ## what a change must 
 bench: $(READY)  ## measure, and print the figures with the machine they are from
 	@$(BIN)/python -m bench
 
-docs: $(READY)  ## write docs/protocol.md and docs/states.md again from the code
+docs: $(READY)  ## write the reference pages and docs/asyncapi.json again from the code
 	@$(BIN)/python -m common.reference docs
 
 certs: $(READY)  ## make a CA and certificates for development in DIR (certs)

@@ -102,9 +102,13 @@ class ChargePoint:
 
 
 class Network:
-    """Programs that know each other's addresses. Use as a context manager."""
+    """Programs that know each other's addresses. Use as a context manager.
 
-    def __init__(self, folder: Path, bootstrap: str) -> None:
+    Args:
+        database: Central's; a SQLite file in the folder if None.
+    """
+
+    def __init__(self, folder: Path, bootstrap: str, database: str | None = None) -> None:
         self._folder = folder
         self._kafka = ["--kafka", bootstrap]
         self._address = f"127.0.0.1:{free_port()}"
@@ -112,7 +116,7 @@ class Network:
         self.central = self._add(
             "ev-central",
             *("--listen", self._address),
-            *("--database", f"sqlite:///{folder / 'central.db'}"),
+            *("--database", database or f"sqlite:///{folder / 'central.db'}"),
             *self._kafka,
         )
 
@@ -158,6 +162,14 @@ class Network:
     def ask(self, driver_id: str, *words: str) -> Json:
         """What a one-shot command of a driver's app prints with `--json`."""
         command = self.driver(driver_id, *words, "--json")
+        done = subprocess.run(command, capture_output=True, timeout=SOON, check=False)
+        assert done.returncode == 0, done.stderr.decode()
+        answer: Json = json.loads(done.stdout)
+        return answer
+
+    def admin(self, *words: str) -> Json:
+        """What a command of the operator's prints with `--json`."""
+        command = [str(BIN / "ev-admin"), "--central", self._address, *words, "--json"]
         done = subprocess.run(command, capture_output=True, timeout=SOON, check=False)
         assert done.returncode == 0, done.stderr.decode()
         answer: Json = json.loads(done.stdout)
