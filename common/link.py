@@ -122,6 +122,7 @@ class Link(asyncio.Protocol):
         self._frame = 0
         self._frame_since = 0.0
         self._is_held = False
+        self._holding: asyncio.TimerHandle | None = None
         self._ending = Ending.PEER
         self._tally = dispatcher.traffic.of(peer_role) if dispatcher.traffic else None
         self._heard_at = self._loop.time()
@@ -258,11 +259,10 @@ class Link(asyncio.Protocol):
         assert self._transport is not None
         self._transport.pause_reading()
         self._is_held = True
-        self._timers.append(self._loop.call_later(seconds, self._read_on))
+        self._holding = self._loop.call_later(seconds, self._read_on)
 
     def _read_on(self) -> None:
         self._is_held = False
-        self._timers = [timer for timer in self._timers if timer.when() > self._loop.time()]
         if self._transport is not None and not self._transport.is_closing():
             self._heard_at = self._loop.time()  # what it said meanwhile was not read
             self._transport.resume_reading()
@@ -280,7 +280,7 @@ class Link(asyncio.Protocol):
             self._tally.end(self._ending)
         self._transport = None
         self._drained.set()
-        for timer in (*self._timers, self._watch):
+        for timer in (*self._timers, self._watch, self._holding):
             if timer is not None:
                 timer.cancel()
         self._exchange.fail(LinkLost(str(self.peer), self._why))

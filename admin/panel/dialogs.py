@@ -102,8 +102,8 @@ class Details(ModalScreen[None]):
         self._draw()
 
     def _draw(self) -> None:
-        if self.is_mounted:
-            self.query_one("#details", Static).update(details(self._row, self._sessions))
+        for static in self.query("#details").results(Static):  # none, until it is on the screen
+            static.update(details(self._row, self._sessions))
 
 
 def details(row: PointRow, sessions: tuple[OperatorSessionRow, ...] | None) -> RenderableType:

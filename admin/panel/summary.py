@@ -27,12 +27,12 @@ def counts(board: Board) -> Text:
     """How many points there are, how many have each status, and what flows."""
     found = board.counts()
     total = sum(found.values())
-    line = Text.assemble((f"{total} point{'' if total == 1 else 's'}", "bold"))
+    points = f"{total} point{'' if total == 1 else 's'}"
+    line = Text.assemble((f"{points}  {board.power()} kW", "bold"))
     for status in URGENCY:
         if found[status]:
             line.append("  ")
             line.append(f"{found[status]} {words.WORDS[status]}", style=words.COLOURS[status])
-    line.append(f"  {board.power()} kW", style="bold")
     return line
 
 

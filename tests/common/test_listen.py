@@ -7,6 +7,7 @@ from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from pathlib import Path
 
 import pytest
+import uvloop
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -180,6 +181,19 @@ async def test_five_thousand_idle_sockets_keep_nobody_waiting() -> None:
 
 
 # -- How much --
+
+
+def test_who_asks_as_fast_as_it_can_is_slowed_down() -> None:
+    """One question after the other, on the loop that the programs run on: none is forgotten."""
+
+    async def ask_on() -> None:
+        async with place(rate=Rate(1_000, 100)) as central:
+            client = await central.connect()
+            for _ in range(500):
+                assert await client.ask()
+
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        runner.run(ask_on())
 
 
 async def test_a_flood_is_slowed_down_and_nothing_of_it_is_dropped() -> None:

@@ -120,6 +120,11 @@ class Network:
             *self._kafka,
         )
 
+    @property
+    def address(self) -> str:
+        """Where central listens."""
+        return self._address
+
     def __enter__(self) -> "Network":
         self.central.start()
         return self

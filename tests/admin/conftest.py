@@ -1,0 +1,5 @@
+"""A network of real programs, for the tests that need one."""
+
+from tests.programs.conftest import network
+
+__all__ = ["network"]
