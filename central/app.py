@@ -246,7 +246,10 @@ async def _serve(settings: Settings, clock: Clock, exporter: Exporter, stop: Sto
 def _show(central: Central, publisher: Publisher, exporter: Exporter) -> None:
     """Let central's numbers be seen."""
     exporter.follow(central.dispatcher)
+    commits = metrics.Commits()
+    central.store.observe(commits)
     for source in (
+        commits.samples,
         partial(metrics.network_samples, central.network),
         partial(metrics.session_samples, central.changes.counts, central.network.currency),
         partial(metrics.store_samples, central.store),

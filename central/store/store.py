@@ -92,6 +92,10 @@ class Store:
         database = opened(url, busy_timeout=busy_timeout)
         return cls(database, raised_epoch(database, clock), kafka_secret(database))
 
+    def observe(self, on_commit: Callable[[float, int], None]) -> None:
+        """Tell each commit's seconds, and how many callers shared it; in the writer's thread."""
+        self._writer.on_commit = on_commit
+
     @property
     def trouble(self) -> str | None:
         """Why the latest writes failed; None if they did not."""

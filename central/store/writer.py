@@ -12,6 +12,7 @@ looked at. (A transaction's own id would not do: after a crash a server may give
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from threading import Event
+from time import monotonic
 
 from sqlalchemy import Connection, Engine
 from sqlalchemy.exc import DBAPIError, IntegrityError, OperationalError
@@ -64,6 +65,7 @@ class Writer:
         # No other epoch's: what an older one left in the database is not taken for ours.
         self._mark = epoch * MARKS
         self._connection: Connection | None = None
+        self.on_commit: Callable[[float, int], None] | None = None
         self.trouble: str | None = None
         """Why the last group could not be written; None if it was."""
 
@@ -71,6 +73,7 @@ class Writer:
         """Commit these; what became of each. After a failure the next group tries afresh."""
         if not self._leads:
             return [LeadLost() for _ in parts]
+        begun = monotonic()
         try:
             outcomes = self._commit(parts)
         except LeadLost as error:
@@ -87,6 +90,8 @@ class Writer:
             self._discard()
             raise
         self.trouble = None
+        if self.on_commit is not None:
+            self.on_commit(monotonic() - begun, len(parts))
         return outcomes
 
     def give_up(self) -> None:

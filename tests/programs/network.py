@@ -180,6 +180,14 @@ class Network:
         answer: Json = json.loads(done.stdout)
         return answer
 
+    def admin_fails(self, *words: str) -> Json:
+        """What a command of the operator's prints with `--json` where it does not go well."""
+        command = [str(BIN / "ev-admin"), "--central", self._address, *words, "--json"]
+        done = subprocess.run(command, capture_output=True, timeout=SOON, check=False)
+        assert done.returncode == 1, done.stderr.decode()
+        answer: Json = json.loads(done.stdout)
+        return answer
+
     def available(self) -> list[str]:
         """The charge points at which a charge can start now."""
         points = self.ask("ASKING", "available")["charging_points"]
