@@ -14,15 +14,15 @@ READY  := $(VENV)/.ready
 UV     := uv==0.13.8
 
 # What is checked. wildcard: a folder may be missing while it is being written.
-CODE     := $(wildcard common central engine monitor driver admin bench examples tests)
+CODE     := $(wildcard common central engine monitor driver admin bench examples deploy tests)
 # What the protocol and the bill depend on. Nothing less than all of it is tested.
 COVERED  := common/units.py,common/errors.py,common/messages.py,common/protocol.py,common/codec.py,common/dispatch.py,common/states.py,common/framing.py,common/exchange.py,central/rules/**
 
-.PHONY: help setup demo test check bench docs certs format lock clean kafka \
+.PHONY: help setup demo test test-compose check bench docs certs format lock clean kafka \
         check-format check-lint check-types check-imports
 
 help:  ## list the targets
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 setup: $(READY)  ## make .venv with the locked dependencies and this project in it
 
@@ -34,6 +34,9 @@ test: kafka  ## run all tests on a real Kafka, and check what they cover
 	$(BIN)/coverage report
 	@echo "The protocol and the rules, which must be covered in full:"
 	$(BIN)/coverage report --include='$(COVERED)' --fail-under=100 --show-missing
+
+test-compose: $(READY)  ## run the whole stack of docker-compose.yml, kill, charge on; needs docker
+	$(BIN)/pytest --override-ini addopts="--strict-markers --strict-config" tests/compose
 
 check: check-format check-lint check-types check-imports  ## what a change must pass: format, lint, types, imports, then the tests
 	@$(MAKE) --no-print-directory test
@@ -56,6 +59,9 @@ lock: $(BIN)/python  ## choose new versions of the dependencies and pin them by 
 	$(BIN)/uv pip compile pyproject.toml --extra dev --output-file requirements.lock \
 	  --universal --python-version 3.11 --generate-hashes --upgrade --quiet \
 	  --custom-compile-command 'make lock'
+	$(BIN)/uv pip compile pyproject.toml --extra build --output-file requirements-run.lock \
+	  --constraint requirements.lock --universal --python-version 3.11 --generate-hashes \
+	  --quiet --custom-compile-command 'make lock'
 
 clean:  ## remove all that the other targets have made here
 	rm -rf $(VENV) .coverage .coverage.* htmlcov .hypothesis .mypy_cache .pytest_cache \

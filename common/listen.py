@@ -173,7 +173,7 @@ class Listener:
         place = _Place(self, address)
         try:
             connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-            _, link = await loop.connect_accepted_socket(
+            await loop.connect_accepted_socket(
                 lambda: place.of(self._make_link(self)),
                 connection,
                 ssl=self._tls,
@@ -188,8 +188,6 @@ class Listener:
             place.leave()
             connection.close()
             raise
-        else:
-            link.closed.add_done_callback(lambda _: place.leave())
 
     def _say(self, what: str, text: str, **about: object) -> None:
         now = asyncio.get_running_loop().time()
@@ -224,6 +222,7 @@ class _Place:
     def of(self, link: Link) -> Link:
         """The link for which it is taken."""
         link.on_identified = self.known
+        link.closed.add_done_callback(lambda _: self.leave())
         return link
 
     def known(self) -> None:

@@ -284,6 +284,26 @@ async def test_a_link_speaks_tls(files: TlsFiles) -> None:
         assert await client.ask()
 
 
+def test_a_place_is_given_back_under_tls_on_the_loop_of_the_programs(files: TlsFiles) -> None:
+    """Whoever leaves, before the handshake, after it, or known."""
+
+    async def come_and_go() -> None:
+        async with place(Limits(links=6, unidentified=3), tls=listening(files)) as central:
+            trusting = client_context(TlsFiles(ca=files.ca))
+            for _ in range(5):
+                silent = await central.connect()
+                shaken = await central.connect(tls=trusting)
+                known = await central.connect(tls=trusting)
+                assert await known.ask()
+                for each in (silent, shaken, known):
+                    each.writer.close()
+                await eventually(lambda: not central.listener.links)
+            assert central.listener.turned_away == 0
+
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        runner.run(come_and_go())
+
+
 async def test_who_speaks_no_tls_is_closed_and_others_are_served(files: TlsFiles) -> None:
     """A frame in the clear, junk, and silence: none of them holds up a handshake."""
     async with place(Limits(unidentified=50), tls=listening(files)) as central:

@@ -1,0 +1,1 @@
+"""The stack, really run: `make test-compose`."""

@@ -1,0 +1,1 @@
+"""What is deployed is as it must be."""
