@@ -32,7 +32,9 @@ def counts(board: Board) -> Text:
     for status in URGENCY:
         if found[status]:
             line.append("  ")
-            line.append(f"{found[status]} {words.WORDS[status]}", style=words.COLOURS[status])
+            # It wraps between two of them, not within one.
+            word = f"{found[status]} {words.WORDS[status]}".replace(" ", "\N{NO-BREAK SPACE}")
+            line.append(word, style=words.COLOURS[status])
     return line
 
 
