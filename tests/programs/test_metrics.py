@@ -4,6 +4,7 @@
 """
 
 import signal
+import ssl
 import subprocess
 import urllib.error
 import urllib.request
@@ -12,6 +13,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+import trustme
 from prometheus_client.parser import text_string_to_metric_families
 
 from common.metrics.table import METRICS
@@ -179,6 +181,50 @@ def test_a_driver_that_charges_says_how_it_is(network: Network) -> None:
         finally:
             driver.terminate()
     assert get(port, "/healthz") == (0, "")
+
+
+@pytest.mark.parametrize("program", ["ev-engine", "ev-monitor"])
+def test_off_loopback_a_program_speaks_https_and_wants_the_token(
+    program: str, tmp_path: Path
+) -> None:
+    """With its own certificate; health needs no token, because a container's probe has none."""
+    ca, port, token = trustme.CA(), free_port(), tmp_path / "token"
+    token.write_text("a-token-for-this-test\n")
+    issued = ca.issue_cert("localhost", "127.0.0.1")
+    files = {name: tmp_path / f"{name}.pem" for name in ("cert", "key", "ca")}
+    issued.cert_chain_pems[0].write_to_path(str(files["cert"]))
+    issued.private_key_pem.write_to_path(str(files["key"]))
+    ca.cert_pem.write_to_path(str(files["ca"]))
+    needed = {
+        "ev-engine": ["--listen", "127.0.0.1:0", "--journal", str(tmp_path / "journal")],
+        "ev-monitor": ["--tls-ca", str(files["ca"])],
+    }[program]
+    command = [str(BIN / program), "--cp-id", "A", *needed]
+    command += ["--tls-cert", str(files["cert"]), "--tls-key", str(files["key"])]
+    command += ["--metrics", f"0.0.0.0:{port}", "--metrics-token-file", str(token)]
+    trust = ssl.create_default_context(cafile=str(files["ca"]))
+
+    def status(path: str, **headers: str) -> int:
+        request = urllib.request.Request(f"https://127.0.0.1:{port}{path}", headers=headers)
+        try:
+            with urllib.request.urlopen(request, timeout=5, context=trust) as answer:  # noqa: S310
+                return int(answer.status)
+        except urllib.error.HTTPError as error:
+            error.close()
+            return error.code
+        except OSError:
+            return 0
+
+    with subprocess.Popen(
+        command, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+    ) as running:
+        try:
+            eventually(lambda: status("/healthz") == 200, "it is healthy")
+            assert status("/metrics") == 401
+            assert status("/metrics", Authorization="Bearer a-token-for-this-test") == 200
+            assert get(port, "/healthz") == (0, "")  # not in the clear
+        finally:
+            running.terminate()
 
 
 @pytest.mark.parametrize("program", ["ev-central", "ev-engine", "ev-monitor", "ev-driver"])
