@@ -51,11 +51,14 @@ def main() -> None:
     for owner, role, peer_id in PEERS:
         path = ROOT / owner / "credential"
         if path.exists():
-            continue
+            continue  # it is written as a whole, after the database has it
         secret = new_secret()
         credentials.add(DATABASE, role, peer_id, hash_of(secret), int(time.time()))
-        path.touch(0o600)
-        path.write_text(secret)
+        fresh = path.with_suffix(".new")
+        fresh.unlink(missing_ok=True)
+        fresh.touch(0o600)
+        fresh.write_text(secret)
+        fresh.replace(path)
         sys.stdout.write(f"{role} {peer_id} has a credential\n")
     grant()
 

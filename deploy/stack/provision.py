@@ -6,7 +6,8 @@ stays, so that a second start changes nothing. Who gets what:
     central    its certificate, its way into PostgreSQL and Kafka
     kafka      its certificate, the passwords of those who may come in
     postgres   its password
-    point-N    a certificate, and a way into Kafka, for an engine and its monitor
+    engine-N   its certificate, and the key that its monitor must know
+    point-N    the same for its monitor, with a way into Kafka
     driver     a way into Kafka
     admin      whom to trust
     metrics    the token, and whom to trust
@@ -30,6 +31,7 @@ from common.certs import HOSTS, authority, issue
 
 ROOT = Path("/secrets")
 POINTS = ("point-1", "point-2", "point-3")
+ENGINES = ("engine-1", "engine-2", "engine-3")
 KAFKA_USERS = ("central", "monitor", "driver")
 
 CLIENT = """\
@@ -68,8 +70,12 @@ def main() -> None:
     ):
         put(owner, "kafka.properties", CLIENT.format(user=user, password=passwords[user]))
     token = secrets.token_urlsafe(32)
-    for owner in ("central", "metrics", *POINTS):
+    for owner in ("central", "metrics", *POINTS, *ENGINES):
         put(owner, "metrics-token", token)
+    for engine, point in zip(ENGINES, POINTS, strict=True):
+        key = secrets.token_urlsafe(32)
+        put(engine, "key", key)
+        put(point, "engine-key", key)
     put("metrics", "grafana-password", secrets.token_urlsafe(16))
     put("enrol", "done", "")
     sys.stdout.write("the secrets are made\n")
@@ -80,7 +86,7 @@ def certificates() -> None:
     folder = ROOT / "enrol" / "ca"
     ca = authority(folder)
     trusted = (folder / "ca.pem").read_text()
-    for owner in ("central", "kafka", "driver", "admin", "metrics", "enrol", *POINTS):
+    for owner in ("central", "kafka", "driver", "admin", "metrics", "enrol", *POINTS, *ENGINES):
         put(owner, "ca.pem", trusted)
     issue(ca, ROOT / "central", "central", HOSTS)
     issue(ca, ROOT / "kafka", "kafka", HOSTS)
@@ -88,8 +94,9 @@ def certificates() -> None:
     # Kafka reads keys in PKCS #8 alone, before their certificate.
     pem = key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()).decode()
     put("kafka", "keystore.pem", pem + (ROOT / "kafka" / "kafka.pem").read_text())
-    for number, point in enumerate(POINTS, 1):
-        issue(ca, ROOT / point, "point", (*HOSTS, f"engine-{number}", f"monitor-{number}"))
+    for number, (engine, point) in enumerate(zip(ENGINES, POINTS, strict=True), 1):
+        issue(ca, ROOT / engine, "engine", (*HOSTS, f"engine-{number}"))
+        issue(ca, ROOT / point, "monitor", (*HOSTS, f"monitor-{number}"))
 
 
 def jaas(passwords: dict[str, str]) -> str:
