@@ -1,10 +1,15 @@
 """From files to what sockets need: what is wrong with them is said in a sentence."""
 
-import subprocess
 from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
+from cryptography.hazmat.primitives.serialization import (
+    BestAvailableEncryption,
+    Encoding,
+    PrivateFormat,
+    load_pem_private_key,
+)
 
 from common.certs import main
 from common.errors import CannotStart
@@ -72,21 +77,9 @@ def test_what_is_wrong_with_the_files_is_said(certs: Path, make: object, sentenc
 def test_a_key_with_a_password_is_refused(certs: Path, tmp_path: Path) -> None:
     """There is nobody to type it."""
     locked = tmp_path / "locked.key"
-    subprocess.run(
-        [
-            "openssl",
-            "ec",
-            "-in",
-            certs / "central.key",
-            "-aes128",
-            "-passout",
-            "pass:x",
-            "-out",
-            locked,
-        ],
-        check=True,
-        capture_output=True,
-    )
+    key = load_pem_private_key((certs / "central.key").read_bytes(), None)
+    password = BestAvailableEncryption(b"x")
+    locked.write_bytes(key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, password))
     with pytest.raises(CannotStart, match=r"the key in .*locked.key is encrypted"):
         server_context(TlsFiles(certs / "central.pem", locked))
 
