@@ -283,14 +283,43 @@ def set_price(
     _order(settings, command, cp_ids, everywhere=everywhere, yes=yes, as_json=as_json)
 
 
+MOMENTS = "2h or 7d ago, 2026-11-21, 2026-11-21T08:30, Unix seconds."
+"""How a moment is given."""
+
+
+@main.command(short_help="Have charge points send their tickets again.")
+@points_argument
+@all_option
+@said("--since", type=MOMENT, required=True, help=f"Of charges that ended then or later: {MOMENTS}")
+@reason_option
+@yes_option
+@json_option
+@click.pass_obj
+def recollect(
+    settings: Given,
+    cp_ids: tuple[str, ...],
+    since: int,
+    everywhere: bool,
+    reason: str | None,
+    yes: bool,
+    as_json: bool,
+) -> None:
+    """Have each CP send the tickets again that it still has, as after a restored backup.
+
+    It keeps them for 7 days after they were settled. One that is known changes nothing; one for a
+    charge that the backup did not know is kept as disputed, and not billed.
+    """
+    command = commands.named(ManualCommandName.RECOLLECT, since=since, reason=reason)
+    _order(settings, command, cp_ids, everywhere=everywhere, yes=yes, as_json=as_json)
+
+
 cp_option = said("--cp", "cp_id", type=CP_ID, help="Of this charge point alone.")
 driver_option = said("--driver", "driver_id", type=DRIVER_ID, help="Of this driver alone.")
 
 
 def since_option(what: str) -> Callable[[Any], Any]:
     """Add `--since`."""
-    text = f"{what}: 2h or 7d ago, 2026-11-21, 2026-11-21T08:30, Unix seconds."
-    return said("--since", type=MOMENT, help=text)
+    return said("--since", type=MOMENT, help=f"{what}: {MOMENTS}")
 
 
 @main.command(short_help="Sessions, newest first.")

@@ -5,8 +5,9 @@ from typing import Any
 import click
 import structlog
 
-from central.app import Settings, serve
+from central.app import SETTLE_TIMEOUT, Settings
 from central.commands import credentials, migrate
+from central.serving import serve
 from common.metrics.options import MetricsSettings, metrics_options
 from common.program import (
     ADDRESS,
@@ -64,6 +65,13 @@ class CurrencyType(click.ParamType[str]):
     help="Price of a kWh at a new charge point that proposes none; up to 4 decimals.",
 )
 @option("--currency", type=CurrencyType(), default="EUR", help="ISO 4217 code of every price.")
+@option(
+    "--settle-timeout",
+    type=click.FloatRange(min=1),
+    default=SETTLE_TIMEOUT,
+    metavar="SECONDS",
+    help="Close a session from its last reading when nothing has told of it for so long.",
+)
 @tls_options
 @option(
     "--insecure",
@@ -84,6 +92,7 @@ def main(
     database: str,
     price: Price,
     currency: str,
+    settle_timeout: float,
     tls: TlsFiles,
     insecure: bool,
     metrics: MetricsSettings,
@@ -109,6 +118,7 @@ def main(
             database=database,
             price=price,
             currency=currency,
+            settle_timeout=settle_timeout,
             tls=tls,
             insecure=insecure,
             metrics=metrics,

@@ -52,7 +52,7 @@ class Board:
         self._publisher = publisher
         self._watchers: set[Link] = set()
         self._joining: dict[Link, set[str]] = {}
-        self._changed: set[str] = set()
+        self._changed: dict[str, None] = {}  # in the order in which they changed
         self._timer: asyncio.TimerHandle | None = None
         self._published: dict[str, tuple[object, float]] = {}
         self._shown_progress: dict[str, int] = {}
@@ -64,14 +64,14 @@ class Board:
 
     def changed(self, cp_id: str) -> None:
         """Something of this point's row has changed; it is shown within a moment."""
-        self._changed.add(cp_id)
+        self._changed[cp_id] = None
         if self._timer is None:
             self._timer = asyncio.get_running_loop().call_later(GATHER, self.flush)
 
     def flush(self) -> None:
         """Show the rows that have changed, now."""
         self._timer = None
-        changed, self._changed = self._changed, set()
+        changed, self._changed = self._changed, {}
         for cp_id in changed:
             live = self._network.points.get(cp_id)
             if live is not None:
@@ -128,7 +128,8 @@ class Board:
             try:
                 link.tell(message)
             except LinkLost:
-                self._watchers.discard(link)
+                if link.is_closing:  # else nothing may be said now, and all rows are told after
+                    self._watchers.discard(link)
 
     def event(
         self,

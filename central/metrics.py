@@ -7,6 +7,7 @@ from central.board import Board
 from central.counts import OVER, REFUSED, SessionCounts
 from central.credentials import Credentials
 from central.identity import Identity
+from central.lease import Candidate, Lease
 from central.network import LiveSession, Network
 from central.operators import Operators
 from central.outbox import Outbox
@@ -80,7 +81,13 @@ def store_samples(store: Store) -> Iterator[Sample]:
     """Whether the database takes writes, and whose it is."""
     yield table.DATABASE_UP(float(store.trouble is None))
     yield table.EPOCH(store.epoch)
-    yield table.LEADER(float(not store.lost_lead.is_set()))
+    yield table.LEADER(1.0)
+
+
+def standby_samples(candidate: Candidate) -> Iterator[Sample]:
+    """That another central leads."""
+    yield table.EPOCH(candidate.leader.epoch if candidate.leader else 0)
+    yield table.LEADER(0.0)
 
 
 def identity_samples(identity: Identity) -> Iterator[Sample]:
@@ -108,13 +115,11 @@ def credential_samples(credentials: Credentials) -> Iterator[Sample]:
     yield table.CREDENTIALS(credentials.count)
 
 
-def missing(store: Store) -> str:
+def missing(store: Store, lease: Lease) -> str:
     """What central lacks to serve, in a sentence; empty if nothing.
 
     Kafka is not among it: without it charges go on, and only live data pause.
     """
-    if store.lost_lead.is_set():
-        return "another central has taken over this database"
     if store.trouble is not None:
         return f"the database takes no writes: {store.trouble}"
-    return ""
+    return "" if lease.leads else "its lease was not renewed in time"

@@ -34,7 +34,7 @@ from common.messages import (
 )
 from common.protocol import MONITOR
 from common.states import OPEN_STATES, EngineStatus, SessionEvent, read_status
-from common.units import Price
+from common.units import MAX_LISTED_SESSIONS, Price
 
 log = structlog.get_logger()
 
@@ -112,6 +112,7 @@ class Monitors:
         self._take_over(point, link, interval)
         self._take_facts(point, request.engine_status, request.fault_type, request.connectors)
         held = request.held_sessions or ()
+        self._note_named(held)
         await self._look_up(held)
         await self._network.applied(request.cp_id)
         self._stopping.begin_delivery(point)
@@ -122,7 +123,7 @@ class Monitors:
             heartbeat_interval=interval,
             stopped=point.point.stopped,
             settled_sessions=settled_of(held, self._network.is_settled),
-            unsettled_sessions=self._unsettled(point),
+            unsettled_sessions=self._unsettled(point, held),
         )
 
     def _point(self, request: RegisterRequest) -> Point:
@@ -195,6 +196,7 @@ class Monitors:
 
     def _answer(self, point: LivePoint, beat: HeartbeatRequest) -> HeartbeatResponse:
         held = beat.held_sessions or ()
+        self._note_named(held)
         unknown = [s for s in held if not self._network.is_settled(s)]
         if unknown:  # in time for the next heartbeat
             self._network.apply(beat.cp_id, self._look_up(unknown))
@@ -202,7 +204,7 @@ class Monitors:
             status=Outcome.SUCCESS,
             stopped=point.point.stopped,
             settled_sessions=settled_of(held, self._network.is_settled),
-            unsettled_sessions=self._unsettled(point),
+            unsettled_sessions=self._unsettled(point, held),
         )
 
     @handler
@@ -238,6 +240,8 @@ class Monitors:
         self._own(report.cp_id, peer)
         live = self._network.sessions.get(report.session_id)
         if live is not None and live.session.cp_id == report.cp_id and not live.commanding:
+            if report.outcome is not SessionOutcome.NEVER_SEEN:
+                live.named_at = self._network.clock.monotonic()
             self._network.apply(report.cp_id, self._reported(live, report.outcome))
 
     async def _reported(self, live: LiveSession, outcome: SessionOutcome) -> None:
@@ -311,6 +315,7 @@ class Monitors:
             live = self._network.sessions.get(entry.session_id) if entry.session_id else None
             if live is None or live.session.cp_id != point.point.cp_id or live.commanding:
                 continue
+            live.named_at = self._network.clock.monotonic()
             if word in (EngineStatus.FINISHING, EngineStatus.AVAILABLE):
                 self._learn(live, SessionEvent.ENDED)
             elif word is EngineStatus.CHARGING:
@@ -324,23 +329,36 @@ class Monitors:
 
     # -- Settling --
 
+    def _note_named(self, held: Iterable[str]) -> None:
+        """Their engine still has them: their tickets may come."""
+        for session_id in held:
+            live = self._network.sessions.get(session_id)
+            if live is not None:
+                live.named_at = self._network.clock.monotonic()
+
     async def _look_up(self, held: Iterable[str]) -> None:
-        """Learn from the store which of these sessions are settled."""
+        """Learn from the store which of these sessions are settled, and which nobody knows."""
         unknown = [
             s for s in held if not self._network.is_settled(s) and s not in self._network.sessions
         ]
         if unknown:
             found = await self._store.sessions(unknown)
-            for session in found.values():
-                if session.settled:
-                    self._network.note_settled(session.session_id)
+            for session_id in unknown:
+                session = found.get(session_id)
+                if session is None:
+                    self._network.note_unknown(session_id)
+                elif session.settled:
+                    self._network.note_settled(session_id)
 
-    def _unsettled(self, point: LivePoint) -> tuple[str, ...]:
+    def _unsettled(self, point: LivePoint, held: Iterable[str]) -> tuple[str, ...]:
         live = list(self._network.of_point(point.point.cp_id))
+        # Held by the engine and lost by us, as after a restored backup: their tickets are wanted.
+        lost = [session_id for session_id in held if self._network.is_unknown(session_id)]
         if not live:
-            return ()
+            return tuple(lost[:MAX_LISTED_SESSIONS])
         commanding = {s.session.session_id for s in live if s.commanding}
-        return unsettled_of((s.session for s in live), commanding.__contains__)
+        known = unsettled_of((s.session for s in live), commanding.__contains__)
+        return (*known, *lost)[:MAX_LISTED_SESSIONS]
 
 
 def _is_first_version(request: RegisterRequest) -> bool:

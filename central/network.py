@@ -29,6 +29,9 @@ SETTLED_REMEMBERED = 50_000
 """Settled sessions whose ids are kept in memory; older ones are looked up in the store."""
 
 
+UNKNOWN_REMEMBERED = 50_000
+"""Sessions that engines hold and nobody here knows, whose ids are kept in memory."""
+
 DISPLACEMENTS = 3
 """Links that took one another's place in a while, after which that is alarming."""
 
@@ -53,6 +56,7 @@ class LiveSession:
         decided: Set once it is known whether its start succeeded.
         stop_reason: Why it was told to end.
         finishing_since: Monotonic time at which it began to finish.
+        named_at: Monotonic time at which anything last told of it; central's start at first.
     """
 
     def __init__(self, session: Session, *, answered: bool, now: float) -> None:
@@ -66,6 +70,7 @@ class LiveSession:
         self.decided = asyncio.Event()
         self.stop_reason = session.reason
         self.finishing_since = now
+        self.named_at = now
 
     @property
     def latest(self) -> Session:
@@ -124,6 +129,7 @@ class Network:
         self._by_request: dict[RequestKey, LiveSession] = {}
         self._of_point: dict[str, dict[str, LiveSession]] = {}
         self._settled: OrderedDict[str, None] = OrderedDict()
+        self._unknown: set[str] = set()
 
     # -- Charge points --
 
@@ -257,7 +263,7 @@ class Network:
             live.finishing_since = self.clock.monotonic()
         self._hold(live)
         if session.settled:
-            self._settled[session.session_id] = None
+            self.note_settled(session.session_id)
             while len(self._settled) > SETTLED_REMEMBERED:
                 self._settled.popitem(last=False)
             self.let_go_if_over(live)
@@ -287,6 +293,17 @@ class Network:
     def note_settled(self, session_id: str) -> None:
         """The store says that this session is settled."""
         self._settled[session_id] = None
+        self._unknown.discard(session_id)
+
+    def is_unknown(self, session_id: str) -> bool:
+        """Whether an engine holds this session, and neither memory nor the store knows it."""
+        return session_id in self._unknown and session_id not in self.sessions
+
+    def note_unknown(self, session_id: str) -> None:
+        """The store does not know this session, which an engine holds."""
+        if len(self._unknown) >= UNKNOWN_REMEMBERED:
+            self._unknown.clear()  # they are looked up again
+        self._unknown.add(session_id)
 
     def _index(self, live: LiveSession) -> None:
         session = live.session

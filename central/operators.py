@@ -7,15 +7,14 @@ entry of a command that was not finished counts neither successes nor failures.
 
 import asyncio
 from collections import Counter
-from itertools import count
 
 import structlog
 from msgspec.structs import replace
 
 from central.answers import Answers, Asked
+from central.auditing import Auditing
 from central.network import Network
 from central.orders import EVERY_POINT, Order, Orders
-from central.rules.records import AuditEntry
 from central.sessions import SessionChanges
 from central.store import Conflict, SaveAudit
 from common.dispatch import Peer, handler
@@ -47,13 +46,18 @@ class Operators:
     """
 
     def __init__(
-        self, network: Network, answers: Answers, changes: SessionChanges, orders: Orders
+        self,
+        network: Network,
+        answers: Answers,
+        changes: SessionChanges,
+        orders: Orders,
+        auditing: Auditing,
     ) -> None:
         self._network = network
         self._answers = answers
         self._changes = changes
         self._orders = orders
-        self._numbers = count()
+        self._auditing = auditing
         self.ordered: Counter[tuple[ManualCommandName, Outcome]] = Counter()
 
     @handler
@@ -61,7 +65,9 @@ class Operators:
         """Do what an operator orders; the same order gets the same answer."""
 
         async def work(asked: Asked) -> ManualCommandResponse:
-            entry = self._entry(command, asked)
+            entry = self._auditing.entry(
+                asked.key.sender, command.command, command.cp_id, command.reason
+            )
             await self._changes.write(SaveAudit(entry))
             answer = await self._do(command, asked)
             self.ordered[command.command, answer.status] += 1
@@ -70,19 +76,6 @@ class Operators:
             return answer
 
         return await self._answers.once(Role.ADMIN, peer.id or NOBODY, command, work)
-
-    def _entry(self, command: ManualCommand, asked: Asked) -> AuditEntry:
-        now = self._network.clock.wall()
-        # In the order of the commands, and never another one's: not of another start either.
-        entry_id = f"{int(now * 1000):014d}-{self._network.epoch:010d}-{next(self._numbers):010d}"
-        return AuditEntry(
-            entry_id=entry_id,
-            at=int(now),
-            admin_id=asked.key.sender,
-            command=command.command,
-            cp_id=command.cp_id,
-            reason=command.reason,
-        )
 
     async def _do(self, command: ManualCommand, asked: Asked) -> ManualCommandResponse:
         """Carry the command out wherever it goes to."""

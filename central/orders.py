@@ -18,6 +18,7 @@ from common.messages import (
     ChargeRequest,
     ManualCommand,
     ManualCommandName,
+    RecollectCommand,
     ResumeCpCommand,
     Role,
     Severity,
@@ -73,6 +74,7 @@ class Orders:
             ManualCommandName.START_CHARGING: self._start_charging,
             ManualCommandName.STOP_CHARGING: self._stop_charging,
             ManualCommandName.SET_PRICE: self._set_price,
+            ManualCommandName.RECOLLECT: self._recollect,
         }
 
     def check(self, command: ManualCommand) -> None:
@@ -88,6 +90,8 @@ class Orders:
             raise Refused(Reason.INVALID_MESSAGE, "Object missing required field `driver_id`")
         if name is ManualCommandName.SET_PRICE and command.price_per_kwh is None:
             raise Refused(Reason.INVALID_MESSAGE, "Object missing required field `price_per_kwh`")
+        if name is ManualCommandName.RECOLLECT and command.since is None:
+            raise Refused(Reason.INVALID_MESSAGE, "Object missing required field `since`")
 
     async def do(self, live: LivePoint, order: Order) -> bool:
         """Carry out a checked order here; whether it took effect there now.
@@ -126,6 +130,29 @@ class Orders:
         await self._save(live, price=price)
         text = f"price set by {order.asked.key.sender}: {before} to {price}"
         self._board.event(f"{text} {self._network.currency}/kWh", cp_id=live.point.cp_id)
+        return True
+
+    async def _recollect(self, live: LivePoint, order: Order) -> bool:
+        """Let the engine send its tickets again; those that are known change nothing.
+
+        Raises:
+            Refused: `charge_point_offline`, `timed_out`: it is not stored, and may be repeated.
+        """
+        since = order.command.since
+        assert since is not None  # checked
+        cp_id = live.point.cp_id
+        if live.link is None:
+            raise Refused(Reason.CHARGE_POINT_OFFLINE, f"{cp_id} is not connected")
+        told = RecollectCommand(
+            trace_id=order.trace_id, cp_id=cp_id, since=since, epoch=self._network.epoch
+        )
+        try:
+            await live.link.ask(told, within=order.left)
+        except (NoAnswer, LinkLost) as error:
+            raise Refused(Reason.TIMED_OUT, str(error)) from None
+        except Refused as no:
+            raise Refused(Reason.ENGINE_REFUSED, no.text or str(no.reason)) from None
+        self._board.event(f"tickets recollected by {order.asked.key.sender}", cp_id=cp_id)
         return True
 
     async def _save(

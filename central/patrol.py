@@ -6,7 +6,7 @@ import structlog
 
 from central.answers import Answers
 from central.board import Board
-from central.network import LivePoint, Network
+from central.network import LivePoint, LiveSession, Network
 from central.rules.sessions import driver_released
 from central.sessions import SessionChanges
 from central.stopping import Stopping
@@ -30,7 +30,11 @@ FORGET_EVERY = 5
 
 
 class Patrol:
-    """Releases drivers of offline points, ends the show of `Finishing`, repeats stops, forgets."""
+    """Does what is due.
+
+    Releases drivers of offline points, ends the show of `Finishing`, repeats stops, closes
+    sessions of which nothing is heard any more, forgets old answers.
+    """
 
     def __init__(
         self,
@@ -40,6 +44,8 @@ class Patrol:
         changes: SessionChanges,
         stopping: Stopping,
         board: Board,
+        *,
+        settle_timeout: float,
     ) -> None:
         self._network = network
         self._store = store
@@ -47,6 +53,7 @@ class Patrol:
         self._changes = changes
         self._stopping = stopping
         self._board = board
+        self._settle_timeout = settle_timeout
         self._looks = 0
 
     async def run(self) -> None:
@@ -70,11 +77,20 @@ class Patrol:
             point = self._network.points.get(live.session.cp_id)
             if live.session.holds_driver and point is not None and self._long_offline(point, now):
                 await self._changes.apply(live, driver_released)
+            if self._is_given_up(live, now):
+                await self._changes.estimate(live)
         if self._looks % INTENTS_EVERY == 0:
             for point in self._stopping.points_with_intents():
                 self._stopping.begin_delivery(point)
         if self._looks % FORGET_EVERY == 0:
             await self._store.write(ForgetAnswers(self._answers.forget_old()))
+
+    def _is_given_up(self, live: LiveSession, now: float) -> bool:
+        """Whether its ticket is awaited no longer: nothing has told of it for too long."""
+        session = live.session
+        awaited = not (session.settled or session.estimated or live.commanding)
+        over = session.state is SessionState.FAILED and not session.holds_connector
+        return awaited and not over and now - live.named_at >= self._settle_timeout
 
     def _long_offline(self, point: LivePoint, now: float) -> bool:
         return point.offline_since is not None and now - point.offline_since >= DRIVER_HELD_OFFLINE

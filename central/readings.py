@@ -10,7 +10,7 @@ from central.rules.sessions import counts
 from central.sessions import SessionChanges
 from central.store import Conflict, SaveReading, Store
 from common.dispatch import Peer, handler
-from common.errors import ChargingError
+from common.errors import BadMessage, ChargingError, Reason
 from common.messages import ChargeCompletion, ChargingData, Severity
 from common.states import SessionEvent, SessionState
 from common.stream import Record, Subscription
@@ -44,6 +44,7 @@ class Readings:
             return
         if not self._agrees(live, reading, peer):
             return
+        live.named_at = self._network.clock.monotonic()
         if counts(live.latest, reading):
             live.energy = reading.energy_consumed_kwh
             live.rate = reading.charging_rate
@@ -75,15 +76,12 @@ class Readings:
         if live is None:
             session = await self._store.session(completion.session_id)
             live = self._network.sessions.get(completion.session_id)
-            if session is None:
-                self._board.event(
-                    f"a ticket over {completion.energy_consumed_kwh} kWh for an unknown session",
-                    Severity.ALARM,
-                    cp_id=completion.cp_id,
-                    session_id=completion.session_id,
-                )
+            if session is None and live is None:
+                await self._unknown(completion, peer)
                 return
-            live = live or self._network.restore(session, answered=True)
+            if live is None:
+                assert session is not None
+                live = self._network.restore(session, answered=True)
         if not self._agrees(live, completion, peer):
             return
         try:
@@ -93,6 +91,20 @@ class Readings:
         finally:
             self._network.let_go_if_over(live)
         self._unsaved.pop(completion.session_id, None)
+
+    async def _unknown(self, completion: ChargeCompletion, peer: Peer) -> None:
+        """Keep a ticket for a session that neither memory nor the store knows.
+
+        Raises:
+            BadMessage: Its point is unknown too, or the record is not its.
+        """
+        if completion.cp_id != peer.id or completion.cp_id not in self._network.points:
+            text = f"a ticket of {peer.id} for an unknown session at {completion.cp_id}"
+            raise BadMessage(Reason.INVALID_MESSAGE, text, completion.message_id)
+        try:
+            await self._changes.dispute(completion)
+        except Conflict:  # a repeat of it was faster
+            log.info("a disputed ticket again", session_id=completion.session_id)
 
     def _agrees(
         self, live: LiveSession, message: ChargingData | ChargeCompletion, peer: Peer

@@ -11,18 +11,21 @@ import structlog
 from msgspec.structs import replace
 
 from central.answers import Answers, remembering
+from central.auditing import CENTRAL_ITSELF, CORRECT_TICKET, DISPUTE_TICKET, Auditing
 from central.board import Board
 from central.counts import SessionCounts
 from central.network import LiveSession, Network
 from central.outbox import Outbox
-from central.rules.billing import closed, is_suspect
-from central.rules.records import Session, StopIntent, Ticket
+from central.rules.billing import closed, estimated, is_suspect, unknown
+from central.rules.records import AuditEntry, Session, StopIntent, Ticket
 from central.rules.rows import sentence, start_answer, status_update, ticket_message
 from central.rules.sessions import confirmed, moved
 from central.store import (
     AddTicket,
     Change,
+    CorrectTicket,
     DropStopIntent,
+    SaveAudit,
     SaveSession,
     SaveStopIntent,
     Store,
@@ -44,13 +47,20 @@ class SessionChanges:
     """Commits what happens to sessions, then tells those whom it concerns."""
 
     def __init__(
-        self, network: Network, store: Store, outbox: Outbox, answers: Answers, board: Board
+        self,
+        network: Network,
+        store: Store,
+        outbox: Outbox,
+        answers: Answers,
+        board: Board,
+        auditing: Auditing,
     ) -> None:
         self._network = network
         self._store = store
         self._outbox = outbox
         self._answers = answers
         self._board = board
+        self._auditing = auditing
         self.intents: dict[str, StopIntent] = {}
         self.counts = SessionCounts()
 
@@ -105,9 +115,11 @@ class SessionChanges:
         """Commit the engine's last word; a repeat of it changes nothing."""
         async with live.lock:
             before = live.latest
-            if before.revision:
+            if before.revision and not before.estimated:
                 await self._compare(live, before, completion)
                 return
+            if before.disputed and not before.revision:
+                return  # nobody knew it when its ticket came: it is never billed
             now = self._network.clock.wall()
             after, ticket = closed(before, completion, live.stop_reason, int(now))
             if after == before:
@@ -115,7 +127,9 @@ class SessionChanges:
             if ticket is not None and self._is_suspect(before, ticket, now):
                 after = replace(after, suspect=True)
             changes: list[Change] = [SaveSession(after)]
-            if ticket is not None:
+            if ticket is not None and before.estimated:
+                changes += [CorrectTicket(ticket), SaveAudit(self._correction(before, after))]
+            elif ticket is not None:
                 changes.append(AddTicket(ticket))
             if after.session_id in self.intents:
                 changes.append(DropStopIntent(after.session_id))
@@ -125,6 +139,50 @@ class SessionChanges:
             self._committed(live, before, after)
             if ticket is not None:
                 self._say_what_is_strange(before, after, ticket)
+
+    async def estimate(self, live: LiveSession) -> None:
+        """Close a session whose ticket is awaited no longer, from its last reading."""
+        async with live.lock:
+            before = live.latest
+            if before.settled or before.revision:
+                return
+            after, ticket = estimated(before, int(self._network.clock.wall()))
+            if after == before:
+                return
+            changes: list[Change] = [SaveSession(after)]
+            if ticket is not None:
+                changes.append(AddTicket(ticket))
+            changes += self._to_driver(before, after, ticket)
+            changes += self._answer_if_decided(live, after)
+            await self.write(*changes)
+            self._committed(live, before, after)
+            self._alarm("its ticket did not come: closed from its last reading", after)
+
+    async def dispute(self, completion: ChargeCompletion) -> None:
+        """Keep a ticket for a session that nobody knows, for the operator; it is not billed.
+
+        Its point must be known.
+        """
+        point = self._network.points[completion.cp_id].point
+        now = int(self._network.clock.wall())
+        session = unknown(completion, point.price, self._network.currency, now)
+        text = f"a ticket over {session.energy} kWh for an unknown session"
+        await self.write(SaveSession(session), SaveAudit(self._disputed(session, text)))
+        self._network.note_settled(session.session_id)
+        self._alarm(text, session)
+
+    def _correction(self, before: Session, after: Session) -> AuditEntry:
+        text = (
+            f"session {after.session_id}: {before.energy} kWh, {before.cost} {before.currency}"
+            f" were estimated; its engine says {after.energy} kWh, {after.cost} {after.currency}"
+        )
+        return self._auditing.entry(CENTRAL_ITSELF, CORRECT_TICKET, after.cp_id, text, succeeded=1)
+
+    def _disputed(self, session: Session, text: str) -> AuditEntry:
+        reason = f"session {session.session_id}: {text}"
+        return self._auditing.entry(
+            CENTRAL_ITSELF, DISPUTE_TICKET, session.cp_id, reason, succeeded=1
+        )
 
     def _is_suspect(self, before: Session, ticket: Ticket, now: float) -> bool:
         point = self._network.points[before.cp_id].point
@@ -148,15 +206,15 @@ class SessionChanges:
         """A completion for a session that has its ticket: the same one again, or a dispute."""
         if completion.energy_consumed_kwh == session.energy:
             return
-        self._alarm(
-            f"a second, different ticket: {completion.energy_consumed_kwh} kWh, "
-            f"billed are {session.energy} kWh",
-            session,
+        text = (
+            f"a second, different ticket: {completion.energy_consumed_kwh} kWh,"
+            f" billed are {session.energy} kWh"
         )
         if not session.disputed:
             disputed = replace(session, disputed=True)
-            await self.write(SaveSession(disputed))
+            await self.write(SaveSession(disputed), SaveAudit(self._disputed(disputed, text)))
             self._network.put_session(live, disputed)
+        self._alarm(text, session)
 
     def _alarm(self, text: str, session: Session) -> None:
         self._board.event(

@@ -174,7 +174,7 @@ class Stopping:
 
     def points_with_intents(self) -> Iterable[LivePoint]:
         """Connected points whose engine has a stop yet to confirm."""
-        ids = {intent.cp_id for intent in self._changes.intents.values()}
+        ids = dict.fromkeys(intent.cp_id for intent in self._changes.intents.values())
         points = (self._network.points.get(cp_id) for cp_id in ids)
         return [point for point in points if point is not None and point.link is not None]
 

@@ -26,8 +26,18 @@ class SystemClock:
         return time.monotonic()
 
 
-_random = Random()  # noqa: S311 -- an id names a thing, and is no secret
+_random = Random()  # noqa: S311 -- for ids, which name things, and for waits: no secrets
 os.register_at_fork(after_in_child=_random.seed)
+
+
+def seed(number: int) -> None:
+    """Begin all chance anew from this number, so that a simulation can be played again."""
+    _random.seed(number)
+
+
+def jitter(longest: float) -> float:
+    """Chance seconds from 0 to so many, so that many do not do the same at the same time."""
+    return _random.uniform(0.0, longest)
 
 
 def new_id() -> str:

@@ -13,10 +13,10 @@ from collections.abc import Awaitable, Callable, Sequence
 
 import structlog
 from tenacity import AsyncRetrying, RetryCallState, retry_if_exception_type
-from tenacity.wait import wait_exponential, wait_random
+from tenacity.wait import wait_exponential
 
-from common.clock import Clock
-from common.errors import ChargingError, LinkLost, NoAnswer, Reason
+from common.clock import Clock, jitter
+from common.errors import ChargingError, LinkLost, NoAnswer, Reason, Refused
 from common.link import Link
 from common.messages import ErrorResponse
 from common.program import Address
@@ -38,6 +38,9 @@ CONNECT_WITHIN = 5.0
 
 MISSED = 3
 """Heartbeats without an answer after which a link is closed."""
+
+BEARABLE = frozenset({Reason.OVERLOADED, Reason.INTERNAL})
+"""Refusals of a heartbeat that are signs of life, and pass."""
 
 Session = Callable[[Link], Awaitable[None]]
 
@@ -74,6 +77,7 @@ class Dialler:
         self._up = asyncio.Event()
         self._hold_off = 0.0
         self._lived = 0.0
+        self._leader: Address | None = None
 
     @property
     def address(self) -> Address:
@@ -98,8 +102,8 @@ class Dialler:
         if error.error is Reason.REPLACED:
             self.trouble = f"{self._name} serves another link with this id"
             self._hold_off = REPLACED_WAIT
-        elif error.error is Reason.STANDBY and error.leader:
-            self._go_to(Address.parse(error.leader))
+        elif error.error is Reason.STANDBY:
+            self._named(error.leader)
 
     def _tries(self) -> AsyncRetrying:
         return AsyncRetrying(
@@ -109,35 +113,44 @@ class Dialler:
             reraise=True,
         )
 
-    _backoff = wait_exponential(
-        multiplier=FIRST_WAIT, min=FIRST_WAIT, max=LONGEST_WAIT
-    ) + wait_random(0, FIRST_WAIT)
+    _backoff = wait_exponential(multiplier=FIRST_WAIT, min=FIRST_WAIT, max=LONGEST_WAIT)
 
     def _wait(self, state: RetryCallState) -> float:
         if self._lived >= LIVED:
             state.attempt_number = 1  # the backoff starts afresh
         hold_off, self._hold_off = self._hold_off, 0.0
-        return max(hold_off, min(LONGEST_WAIT, self._backoff(state)))
+        if isinstance(error := _error(state), Refused) and error.reason is Reason.STANDBY:
+            self._named(error.leader)
+        if self._leader is not None:
+            return FIRST_WAIT  # it is somewhere else; nobody is hammered
+        wait = self._backoff(state) + jitter(FIRST_WAIT)
+        return max(hold_off, min(LONGEST_WAIT, wait))
 
     def _say(self, state: RetryCallState) -> None:
-        assert state.outcome is not None
         assert state.next_action is not None
-        error = state.outcome.exception()
+        error = _error(state)
         text = (
             f"cannot reach {self._name} at {self.address}"
             f" ({_why(error)}), next try in {state.next_action.sleep:.1f} s"
         )
         self._next += 1
+        if self._leader is not None:
+            self._go_to(self._leader)
         self.trouble = text
         log.warning(text)
         if self._on_trouble is not None:
             self._on_trouble(text)
 
+    def _named(self, leader: str | None) -> None:
+        """Another central leads; where, if the one that said so knows."""
+        if leader and (where := Address.parse(leader)) != self.address:
+            self._leader = where
+
     def _go_to(self, leader: Address) -> None:
         if leader not in self._addresses:
             self._addresses.append(leader)
-        # One before it: the next failure moves on to it.
-        self._next = self._addresses.index(leader) - 1
+        self._next = self._addresses.index(leader)
+        self._leader = None
 
     async def _once(self) -> None:
         """Make a link and live with it, until one of them ends."""
@@ -169,6 +182,10 @@ class Dialler:
                 log.debug("session ended", with_=self._name, why=str(ended_by))
 
 
+def _error(state: RetryCallState) -> BaseException | None:
+    return state.outcome.exception() if state.outcome is not None else None
+
+
 def _why(error: BaseException | None) -> str:
     if isinstance(error, TimeoutError):
         return "no answer"
@@ -181,8 +198,8 @@ async def keep_alive(link: Link, beat: Callable[[], Awaitable[None]], interval: 
     """Ask at every interval until the link is gone; close it after three without an answer.
 
     Args:
-        beat: Asks and waits for the answer, at most `interval` seconds; may raise `NoAnswer`.
-            What else it raises ends this too.
+        beat: Asks and waits for the answer, at most `interval` seconds; may raise `NoAnswer`, or
+            `Refused` for a reason of `BEARABLE`. What else it raises ends this too.
     """
     loop = asyncio.get_running_loop()
     missed = 0
@@ -191,6 +208,11 @@ async def keep_alive(link: Link, beat: Callable[[], Awaitable[None]], interval: 
         try:
             await beat()
             missed = 0
+        except Refused as refused:
+            if refused.reason not in BEARABLE:
+                raise
+            missed = 0
+            log.warning("heartbeat refused", peer=str(link), why=str(refused))
         except NoAnswer:
             missed += 1
             if missed >= MISSED:

@@ -12,7 +12,17 @@ import inspect
 from collections.abc import Callable, Coroutine
 from dataclasses import dataclass
 from types import NoneType, UnionType
-from typing import Any, Protocol, TypeAlias, TypeVar, Union, get_args, get_origin, get_type_hints
+from typing import (
+    Any,
+    Protocol,
+    Self,
+    TypeAlias,
+    TypeVar,
+    Union,
+    get_args,
+    get_origin,
+    get_type_hints,
+)
 
 import structlog
 
@@ -126,6 +136,15 @@ class Dispatcher:
         problems += [f"no handler for {name}" for name in missing]
         if problems:
             raise HandlerMismatch(role, problems)
+
+    @classmethod
+    def of_one(cls, role: Role, answer: Callable[[Message, Peer], Message | None]) -> Self:
+        """One that gives every message of this role the same treatment, as who serves nobody."""
+        one = cls.__new__(cls)
+        one.role = role
+        one._handlers = dict.fromkeys(received(role), answer)
+        one._running = set()
+        return one
 
     def call(self, message: Message, peer: Peer) -> Handled | Coroutine[Any, Any, Handled]:
         """Handle a message; what its handler raises is raised here, or when the work is awaited."""

@@ -96,13 +96,21 @@ class Refused(ChargingError):
         reason: Why.
         text: A sentence for people.
         answer: The peer's answer, a `Response`, where it was the peer that refused with its own.
+        leader: With `standby`: who leads, `HOST:PORT`, where that is known.
     """
 
-    def __init__(self, reason: Reason, text: str = "", answer: Struct | None = None) -> None:
+    def __init__(
+        self,
+        reason: Reason,
+        text: str = "",
+        answer: Struct | None = None,
+        leader: str | None = None,
+    ) -> None:
         super().__init__(reason, text)
         self.reason = reason
         self.text = text
         self.answer = answer
+        self.leader = leader
 
     def __str__(self) -> str:
         return f"{self.reason}: {self.text}" if self.text else str(self.reason)

@@ -136,7 +136,7 @@ class Exchange:
         if waiter.done():
             return False
         if isinstance(message, ErrorResponse):
-            waiter.set_exception(Refused(message.error, message.message))
+            waiter.set_exception(Refused(message.error, message.message, leader=message.leader))
         elif message.status is Outcome.FAILURE:
             reason = message.error or Reason.INTERNAL
             waiter.set_exception(Refused(reason, message.message, message))

@@ -78,6 +78,8 @@ class Link(asyncio.Protocol):
         must_prove: Whether a peer that has not said who it is must prove it, by an
             `auth_request` that succeeds, before anything else is taken.
         rate: How many messages are taken from the peer; None for as many as come.
+        fence: What may be sent now in place of a message: mostly that message, else another one,
+            or None for nothing. For who may lose the right to speak.
 
     Attributes:
         peer: Who is at the other end, as far as is known.
@@ -99,6 +101,7 @@ class Link(asyncio.Protocol):
         gone: Callable[["Link"], None] | None = None,
         must_prove: Callable[[], bool] = lambda: False,
         rate: Rate | None = None,
+        fence: Callable[[Message], Message | None] | None = None,
     ) -> None:
         self.peer = Peer(role=peer_role, link=self)
         self.address: str | None = None
@@ -110,6 +113,7 @@ class Link(asyncio.Protocol):
         self._gone = gone
         self._must_prove = must_prove
         self._rate = rate
+        self._fence = fence
         self.on_identified: Callable[[], None] | None = None
         self._loop = asyncio.get_running_loop()
         self.closed: asyncio.Future[str] = self._loop.create_future()
@@ -378,6 +382,11 @@ class Link(asyncio.Protocol):
     def _send(self, message: Message) -> None:
         if self._transport is None or self._transport.is_closing():  # is_closing, but for speed
             raise LinkLost(str(self.peer), self._why)
+        if self._fence is not None:
+            allowed = self._fence(message)
+            if allowed is None:
+                raise LinkLost(str(self.peer), "nothing may be said now")
+            message = allowed
         data = to_frame(message)
         if self._wire.on:  # before it is written, so that the peer's line comes after ours
             self._wire.seen("sent", message, str(self.peer))

@@ -44,6 +44,10 @@ SAID_EVERY = 10.0
 _NO_ROOM = (errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM)
 
 
+Bind = Callable[[int, Sequence[object]], socket.socket]
+"""Makes the socket that listens at an address of a family."""
+
+
 @dataclass(frozen=True, slots=True)
 class Limits:
     """How many links a listener takes.
@@ -61,8 +65,10 @@ class Listener:
     """Accepts links on one port.
 
     Args:
-        make_link: Makes the protocol of a connection that was accepted.
+        make_link: Makes the protocol of a connection that was accepted; may be replaced at any
+            time, and must be there before the first is.
         tls: What TLS needs; None for none.
+        bind: Makes its sockets; another network than the machine's has another one.
 
     Attributes:
         links: Those that are open; who makes them adds and discards them.
@@ -72,11 +78,14 @@ class Listener:
 
     def __init__(
         self,
-        make_link: Callable[["Listener"], Link],
+        make_link: Callable[["Listener"], Link] | None = None,
         tls: ssl.SSLContext | None = None,
         limits: Limits | None = None,
+        bind: Bind | None = None,
     ) -> None:
-        self._make_link = make_link
+        self._bind = bind or listening_socket
+        self.make_link = make_link
+        """Makes the protocol of the next connection."""
         self._tls = tls
         self._limits = limits or Limits()
         self._sockets: list[socket.socket] = []
@@ -91,8 +100,11 @@ class Listener:
         self.port = 0
         self.turned_away = 0
 
-    async def open(self, host: str, port: int) -> None:
-        """Begin to accept.
+    async def open(self, host: str, port: int, *, accepting: bool = True) -> None:
+        """Take the port, and begin to accept.
+
+        Args:
+            accepting: Whether to begin now; if not, who dials waits until `accept`.
 
         Raises:
             CannotStart: The port is taken, or the address is none of this machine.
@@ -105,7 +117,7 @@ class Listener:
             for family, _, _, _, address in dict.fromkeys(found):
                 # A port that was free is the same one for the other addresses of the name.
                 where = (address[0], self.port or address[1], *address[2:])
-                self._sockets.append(_listening(family, where))
+                self._sockets.append(self._bind(family, where))
                 self.port = self._sockets[0].getsockname()[1]
         except OSError as error:
             self._close_sockets()
@@ -115,7 +127,14 @@ class Listener:
                 why = error.strerror or str(error)
             raise CannotStart(f"cannot listen on {host}:{port}: {why}") from None
         self.host = host
-        self._accepting = [loop.create_task(self._accept(each)) for each in self._sockets]
+        if accepting:
+            self.accept()
+
+    def accept(self) -> None:
+        """Begin to accept. Idempotent."""
+        if not self._accepting:
+            loop = asyncio.get_running_loop()
+            self._accepting = [loop.create_task(self._accept(each)) for each in self._sockets]
 
     async def close(self) -> None:
         """Accept no more, close every link, and return when they are gone."""
@@ -171,10 +190,12 @@ class Listener:
         """Make the link of a connection, after its TLS handshake where there is one."""
         loop = asyncio.get_running_loop()
         place = _Place(self, address)
+        make_link = self.make_link
+        assert make_link is not None
         try:
             connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             await loop.connect_accepted_socket(
-                lambda: place.of(self._make_link(self)),
+                lambda: place.of(make_link(self)),
                 connection,
                 ssl=self._tls,
                 ssl_handshake_timeout=HANDSHAKE_WITHIN if self._tls else None,
@@ -239,7 +260,8 @@ class _Place:
             self._listener.left()
 
 
-def _listening(family: int, address: Sequence[object]) -> socket.socket:
+def listening_socket(family: int, address: Sequence[object]) -> socket.socket:
+    """A socket that listens there; raises `OSError` if it cannot."""
     listening = socket.socket(family, socket.SOCK_STREAM)
     try:
         listening.setblocking(False)

@@ -7,6 +7,7 @@ sorted by time, is the story of one charge.
 
 import logging
 import sys
+from contextlib import suppress
 from contextvars import ContextVar
 from typing import Any, Literal, TextIO
 
@@ -72,9 +73,22 @@ def configure(program: str, *, form: LogFormat, level: str, stream: TextIO | Non
         wrapper_class=structlog.make_filtering_bound_logger(
             logging.getLevelNamesMapping()[level.upper()]
         ),
-        logger_factory=structlog.PrintLoggerFactory(target),
+        logger_factory=lambda *_: _Lines(target),
         cache_logger_on_first_use=False,
     )
+
+
+class _Lines(structlog.PrintLogger):
+    """Writes lines. Where they cannot be written, on a full disk, they are lost and nothing else:
+    an error here would fail whatever was being logged, and cut the link that it came from.
+    """
+
+    def msg(self, message: str) -> None:
+        with suppress(OSError):
+            super().msg(message)
+
+    log = debug = info = warn = warning = msg
+    fatal = failure = err = error = critical = exception = msg
 
 
 class Wiretap:

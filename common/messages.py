@@ -22,6 +22,7 @@ from common.units import (
     MAX_ROWS,
     Address,
     AdminId,
+    AuditedAct,
     ChargePointId,
     ChargePointPattern,
     ConnectorId,
@@ -243,6 +244,14 @@ class SettleSessionsCommand(Request[CommandResponse], frozen=True, kw_only=True)
 
     cp_id: ChargePointId
     session_ids: SessionIds
+
+
+class RecollectCommand(Request[CommandResponse], frozen=True, kw_only=True):
+    """Send the tickets again of all sessions that have ended since, settled or not."""
+
+    cp_id: ChargePointId
+    since: UnixSeconds
+    epoch: Epoch | None = None
 
 
 # ---- Readings and tickets ---------------------------------------------------------------------
@@ -535,6 +544,7 @@ class ManualCommandName(StrEnum):
     START_CHARGING = "start_charging"
     STOP_CHARGING = "stop_charging"
     SET_PRICE = "set_price"
+    RECOLLECT = "recollect"
 
 
 class CommandResult(Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -562,6 +572,7 @@ class ManualCommand(Request[ManualCommandResponse], frozen=True, kw_only=True):
     connector_id: ConnectorId | None = None
     driver_id: DriverId | None = None
     price_per_kwh: Price | None = None
+    since: UnixSeconds | None = None
     reason: Sentence | None = None
 
 
@@ -678,11 +689,11 @@ class TicketsRequest(Request[TicketsResponse], frozen=True, kw_only=True):
 
 
 class AuditRow(Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """An operator's command: who gave it, when, to which point, why, and what became of it."""
+    """An operator's command, or an act of central on a bill: who, when, where, why, what became."""
 
     at: UnixSeconds
     admin_id: AdminId
-    command: ManualCommandName
+    command: AuditedAct
     cp_id: ChargePointPattern
     reason: Sentence | None = None
     succeeded: Count

@@ -32,6 +32,7 @@ from common.messages import (
     Message,
     PointChanged,
     PointsRequest,
+    RecollectCommand,
     RecoveryNotification,
     RegisterRequest,
     ReportSessionsCommand,
@@ -90,6 +91,14 @@ DRIVER_EVENTS = Topic(
     "ev.driver.events", "driver_id", config={"retention.ms": str(24 * MS_PER_HOUR)}
 )
 POINTS = Topic("ev.points", "cp_id", config={"cleanup.policy": "compact"})
+DEAD = Topic(
+    "ev.dead",
+    "",
+    partitions=1,
+    # A record that others may write is at most 1 MiB; what is said about it comes on top.
+    config={"retention.ms": str(30 * 24 * MS_PER_HOUR), "max.message.bytes": str(2 << 20)},
+)
+"""Records that could not be applied, with their keys as they came; no message has a route to it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,6 +130,7 @@ ROUTES: tuple[Route, ...] = (
     Route(ResumeCpCommand,        MONITOR, ENGINE),
     Route(ReportSessionsCommand,  MONITOR, ENGINE),
     Route(SettleSessionsCommand,  MONITOR, ENGINE),
+    Route(RecollectCommand,       MONITOR, ENGINE),
     Route(ErrorResponse,          MONITOR, ENGINE),
 
     Route(ChargingData,           ENGINE,  MONITOR),
@@ -144,6 +154,7 @@ ROUTES: tuple[Route, ...] = (
     Route(StopChargingCommand,    CENTRAL, MONITOR),
     Route(StopCpCommand,          CENTRAL, MONITOR),
     Route(ResumeCpCommand,        CENTRAL, MONITOR),
+    Route(RecollectCommand,       CENTRAL, MONITOR),
     Route(ErrorResponse,          CENTRAL, MONITOR),
 
     Route(AuthRequest,            DRIVER,  CENTRAL),
@@ -189,7 +200,10 @@ ANSWER_TOPIC: dict[Topic, Topic] = {DRIVER_REQUESTS: DRIVER_EVENTS}
 """Where the answer to a request goes that came by this topic."""
 
 TOPICS: tuple[Topic, ...] = tuple(dict.fromkeys(r.topic for r in ROUTES if r.topic is not None))
-"""Every topic, in the order of the table."""
+"""Every topic that messages travel by, in the order of the table."""
+
+ALL_TOPICS = (*TOPICS, DEAD)
+"""Every topic that must be there."""
 
 DEADLINES: dict[tuple[Role, Role], float] = {
     (MONITOR, ENGINE): 3.0,

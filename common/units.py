@@ -186,6 +186,14 @@ FaultType = Annotated[
     str,
     _text("An OCPP 1.6 error code, `EngineUnreachable` or `OtherError`.", at_least=1, at_most=50),
 ]
+AuditedAct = Annotated[
+    str,
+    _text(
+        "An operator's command; or what central itself did: `correct_ticket`, `dispute_ticket`.",
+        at_least=1,
+        at_most=50,
+    ),
+]
 Address = Annotated[str, _text("`HOST:PORT`.", at_least=1, at_most=300)]
 Credential = Annotated[str, _text("A secret; never logged.", at_least=1, at_most=200)]
 KafkaKey = Annotated[

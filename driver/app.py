@@ -84,14 +84,21 @@ async def run(settings: Settings, command: Command, stop: Stop) -> int:
     """Run one command to its end, or until the driver leaves; returns the exit code."""
     clock = SystemClock()
     async with exporting(Role.DRIVER, settings.metrics, clock) as exporter:
-        return await _run(settings, command, clock, exporter, stop)
+        screen = Screen(clock, on_stderr=settings.as_json)
+        folder = StateFolder(settings.state, settings.driver_id)
+        return await run_with(settings, command, screen, folder, clock, exporter, stop)
 
 
-async def _run(
-    settings: Settings, command: Command, clock: Clock, exporter: Exporter, stop: Stop
+async def run_with(
+    settings: Settings,
+    command: Command,
+    screen: Screen,
+    folder: StateFolder,
+    clock: Clock,
+    exporter: Exporter,
+    stop: Stop,
 ) -> int:
-    screen = Screen(clock, on_stderr=settings.as_json)
-    folder = StateFolder(settings.state, settings.driver_id)
+    """The same, with what is outside of the program given."""
     with ExitStack() as stack:
         if settings.charges:
             stack.enter_context(folder.locked())

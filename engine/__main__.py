@@ -24,6 +24,7 @@ from common.program import (
 from common.tls import TlsFiles
 from common.units import MAX_CONNECTORS, Watts
 from engine.app import Settings, serve
+from engine.book import LIMIT, MIB
 
 
 class Number(click.FloatRange):
@@ -56,6 +57,14 @@ def _some_power(ctx: click.Context, param: click.Parameter, power: Watts) -> Wat
     metavar="DIR",
     required=True,
     help="Folder of its journal; made if it is missing. One engine alone may use it.",
+)
+@option(
+    "--journal-limit",
+    type=click.IntRange(1, 1 << 20),
+    default=LIMIT // MIB,
+    metavar="MIB",
+    help="MiB that the journal may have. When what must be kept takes three quarters of it, nothing"
+    " is supplied until tickets are settled.",
 )
 @option(
     "--power",
@@ -102,6 +111,7 @@ def main(
     cp_id: str,
     listen: Address,
     journal: Path,
+    journal_limit: int,
     power: Watts,
     connectors: int,
     plug: str,
@@ -128,6 +138,7 @@ def main(
         cp_id=cp_id,
         listen=listen,
         journal=journal,
+        journal_limit=journal_limit * MIB,
         power=power,
         connectors=connectors,
         auto_plug=plug == "auto",

@@ -14,7 +14,7 @@ from common.clock import Clock
 from common.dispatch import Dispatcher
 from common.errors import ChargingError, Refused
 from common.link import Link
-from common.listen import Limits, Listener
+from common.listen import Bind, Limits, Listener
 from common.messages import ChargeRequest, Role
 from common.metrics.exporter import Exporter, exporting
 from common.metrics.options import MetricsSettings
@@ -22,6 +22,7 @@ from common.program import Address, Stop, must_not_be_open, ready
 from common.tls import TlsFiles, server_context
 from common.units import Watts
 from engine import metrics
+from engine.book import LIMIT
 from engine.charge_point import ChargePoint
 from engine.commands import Commands
 from engine.connector import Connector
@@ -31,8 +32,9 @@ from engine.handlers import MonitorHandlers
 from engine.journal import Journal
 from engine.keys import HELP, Action, KeyCommand
 from engine.moment import Timepiece
-from engine.terminal import Terminal
+from engine.terminal import Act, Terminal
 from engine.uplink import Uplink
+from engine.vigil import Vigil
 
 MAX_LINKS = 100
 """Links to an engine, of which one is its monitor's."""
@@ -53,6 +55,7 @@ class Settings:
 
     Attributes:
         journal: The folder of the journal.
+        journal_limit: Bytes that the journal may have.
         power: The most that each connector supplies.
         auto_plug: Cars plug themselves in.
         monitor_grace: Real seconds of the monitor's silence after which supplies end.
@@ -73,6 +76,7 @@ class Settings:
     credential: str | None = field(default=None, repr=False)
     tls: TlsFiles = field(default_factory=TlsFiles)
     insecure: bool = False
+    journal_limit: int = LIMIT
     metrics: MetricsSettings = field(default_factory=MetricsSettings)
 
 
@@ -80,8 +84,12 @@ class _MonitorLink(Link):
     """A link that lets the uplink know when it hears something."""
 
     uplink: Uplink
+    vigil: Vigil
 
     def data_received(self, data: bytes) -> None:
+        self.vigil.woke()
+        if self.is_closing:
+            return  # it is old, and nobody waits for it any more
         self.uplink.heard(self)
         super().data_received(data)
 
@@ -89,12 +97,26 @@ class _MonitorLink(Link):
 class Engine:
     """A running engine.
 
+    Args:
+        bind: Makes the sockets on which it listens; the machine's own if None.
+        terminal: Where its keys are pressed, given who is to obey them.
+
     Raises:
         CannotStart: The journal cannot be used.
         JournalFailed: The journal cannot be written.
     """
 
-    def __init__(self, settings: Settings, clock: Clock, disk: Disk, exporter: Exporter) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        clock: Clock,
+        disk: Disk,
+        exporter: Exporter,
+        *,
+        bind: Bind | None = None,
+        terminal: Callable[[Act], Terminal] = Terminal,
+    ) -> None:
+        self._terminal = terminal
         self._settings = settings
         self._exporter = exporter
         self._clock = clock
@@ -109,6 +131,11 @@ class Engine:
             connectors=settings.connectors,
             auto_plug=settings.auto_plug,
             time_scale=settings.time_scale,
+            tell_at_length=self._uplink.tell_at_length,
+            journal_limit=settings.journal_limit,
+        )
+        self._vigil = Vigil(
+            self._point, self._uplink, clock, self._timepiece, settings.monitor_grace
         )
         commands = Commands(self._point, settings.power, settings.time_scale)
         self._gate = Gate(settings.cp_id, settings.credential, clock)
@@ -118,7 +145,10 @@ class Engine:
         self._dispatcher = Dispatcher(Role.ENGINE, handlers)
         self._show()
         self._listener = Listener(
-            self._make_link, tls=server_context(settings.tls), limits=Limits(links=MAX_LINKS)
+            self._make_link,
+            tls=server_context(settings.tls),
+            limits=Limits(links=MAX_LINKS),
+            bind=bind,
         )
         self._asking: set[asyncio.Task[None]] = set()
 
@@ -132,7 +162,7 @@ class Engine:
                 tasks.create_task(_every(READING, self._read)),
             ]
             self._say_ready()
-            with Terminal(self._act) as terminal:
+            with self._terminal(self._act) as terminal:
                 loop = asyncio.get_running_loop()
                 loop.add_signal_handler(signal.SIGCONT, terminal.continued)
                 await stop.wait()
@@ -168,7 +198,7 @@ class Engine:
             opened=self._opened,
             gone=self._gone,
         )
-        link.uplink = self._uplink
+        link.uplink, link.vigil = self._uplink, self._vigil
         return link
 
     def _opened(self, link: Link) -> None:
@@ -183,23 +213,22 @@ class Engine:
     # -- As time passes --
 
     async def _tick(self) -> None:
+        self._vigil.woke()
+        if self._vigil.is_over:
+            # If it was us who were busy for a moment, what has come meanwhile is read first.
+            await asyncio.sleep(0)
+            await asyncio.sleep(0)
+            self._vigil.end()
         self._point.advance(self._timepiece.now())
-        if self._point.running and self._is_silent():
-            # If it was us who did nothing for so long, what has come meanwhile is read first.
-            await asyncio.sleep(0)
-            await asyncio.sleep(0)
-            if self._is_silent():
-                self._point.monitor_lost(self._timepiece.now())
 
     async def _read(self) -> None:
+        self._vigil.woke()
         self._point.read(self._timepiece.now())
-
-    def _is_silent(self) -> bool:
-        return self._uplink.silence >= self._settings.monitor_grace
 
     # -- Keys --
 
     def _act(self, command: KeyCommand) -> None:
+        self._vigil.woke()
         try:
             self._obey(command)
         except LookupError:

@@ -5,7 +5,8 @@ what becomes of their sessions, and then does always the same: `_save` puts the 
 journal, and only when they are on the disk is anything told to the monitor.
 
 When the journal fails, what runs is ended, nothing new begins, and the tickets are kept in memory
-until the journal can be written anew; they are told only then.
+until the journal can be written anew; they are told only then. When it is full, what runs is ended
+too, but its tickets are journaled, and told.
 """
 
 from collections.abc import Callable, Iterable, Sequence
@@ -16,7 +17,7 @@ from msgspec.structs import replace
 from common.messages import Message, StartChargingCommand
 from common.states import EndReason, EngineStatus
 from common.units import Watts, cost
-from engine.book import Book
+from engine.book import LIMIT, Book
 from engine.connector import Connector
 from engine.journal import Journal
 from engine.meter import Meter
@@ -39,9 +40,11 @@ class ChargePoint:
 
     Args:
         tell: Gets what the monitor is to be told; loses it where there is no monitor.
+        tell_at_length: The same for what is too much to be told at once.
         power_limit: The most that each connector supplies.
         auto_plug: Cars plug themselves in.
         time_scale: Simulated seconds in a real one.
+        journal_limit: Bytes that the journal may have.
 
     Attributes:
         connectors: By id.
@@ -61,14 +64,17 @@ class ChargePoint:
         now: Moment,
         *,
         power_limit: Watts,
+        tell_at_length: Callable[[Iterable[Message]], None] | None = None,
         connectors: int = 1,
         auto_plug: bool = True,
         time_scale: float = 1.0,
+        journal_limit: int = LIMIT,
     ) -> None:
         self.cp_id = cp_id
         self.readings = 0
-        self.book = Book(journal, now.unix)
+        self.book = Book(journal, now, journal_limit)
         self._tell = tell
+        self._tell_at_length = tell_at_length or self._tell_at_once
         self._log = structlog.get_logger().bind(cp_id=cp_id)
         ids = range(1, connectors + 1)
         self._meters = {i: Meter(self.book.meters.get(i, 0)) for i in {*ids, *self.book.meters}}
@@ -84,7 +90,7 @@ class ChargePoint:
             )
             for i in ids
         }
-        self.book.open(self._registers())
+        self.book.open(self._registers(), now)
         for session in self.book.ended:
             self._say_end(session)
 
@@ -119,7 +125,10 @@ class ChargePoint:
 
     def bury(self, session_ids: Sequence[str], now: Moment) -> bool:
         """These will never begin; whether that is in the journal."""
-        return self._save([Tombstone(session_id=s, at=now.unix) for s in session_ids], now)
+        if not self.book.has_room_for_tombstones():
+            return False
+        age = self.book.age(now)
+        return self._save([Tombstone(session_id=s, at=now.unix, age=age) for s in session_ids], now)
 
     def end(self, session: Session, reason: EndReason, now: Moment) -> None:
         """End a session that runs or waits for its plug."""
@@ -127,7 +136,9 @@ class ChargePoint:
 
     def settle(self, sessions: Sequence[Session], now: Moment) -> bool:
         """Hold the tickets of these no longer; whether that is in the journal."""
-        return self._save([replace(s, settled_at=now.unix) for s in sessions], now)
+        age = self.book.age(now)
+        settled = [replace(s, settled_at=now.unix, settled_age=age) for s in sessions]
+        return self._save(settled, now)
 
     def tell_of(self, session: Session) -> None:
         """Tell a session's ticket or, while it runs, its latest reading if there is one."""
@@ -135,6 +146,16 @@ class ChargePoint:
             self._tell(ticket_of(session, self.cp_id))
         elif session.sequence:
             self._tell(reading_of(session, self.cp_id))
+
+    def tell_again(self, since: int) -> int:
+        """Tell all tickets of sessions that have ended since, settled or not; how many those are.
+
+        Args:
+            since: Unix seconds.
+        """
+        ended = self.book.ended_since(since)
+        self._tell_at_length(ticket_of(session, self.cp_id) for session in ended)
+        return len(ended)
 
     # -- The operator --
 
@@ -186,19 +207,20 @@ class ChargePoint:
         self._finish([c.advance(now) for c in self.connectors.values()], now)
 
     def read(self, now: Moment) -> None:
-        """Take the readings, which are journaled and told; try again a journal that failed."""
-        for session in self.book.mend(self._registers()):
+        """Take the readings, which are journaled and told; mend a journal that failed or is full."""
+        for session in self.book.mend(self._registers(), now):
             self.tell_of(session)
         taken = [c.read(now) for c in self.connectors.values()]
         readings = [session for session in taken if session is not None]
         if readings and self._save(readings, now):
             self.readings += len(readings)
             for session in readings:
-                self.tell_of(session)
-        self.book.forget_old(now.unix)
+                if self.book[session.session_id] is session:  # else the journal is full: it ended
+                    self.tell_of(session)
 
     def monitor_lost(self, now: Moment) -> None:
-        """Nothing has come from the monitor for too long: end what runs."""
+        """Nothing had come from the monitor for too long then: end what still ran."""
+        self.advance(now)
         self._end_all(EndReason.MONITOR_LOST, now)
 
     def leave(self, now: Moment) -> None:
@@ -211,6 +233,10 @@ class ChargePoint:
             self._say("stopping; the next start gives its ticket", session)
 
     # -- Inside --
+
+    def _tell_at_once(self, messages: Iterable[Message]) -> None:
+        for message in messages:
+            self._tell(message)
 
     def _registers(self) -> dict[int, int]:
         """The registers as far as they are accounted for: a supply's as of its last entry."""
@@ -232,9 +258,10 @@ class ChargePoint:
                 self.tell_of(session)
 
     def _save(self, records: Sequence[Record], now: Moment) -> bool:
-        """Journal these; whether they are on the disk. If not, whatever runs has been ended."""
-        saved = self.book.save(records, self._registers())
-        if not saved:
+        """Journal these; whether they are on the disk. If not, or if they are the last that fit,
+        whatever runs has been ended."""
+        saved = self.book.save(records, self._registers(), now)
+        if self.book.objection:
             self._end_all(EndReason.FAULT, now)
         return saved
 

@@ -24,8 +24,6 @@ from engine.session import Session, Tombstone
 FAULT_TYPE = "InternalError"
 """What a broken charge point is said to have: OCPP 1.6's word for a fault inside."""
 
-UNWRITABLE = "the journal cannot be written"
-
 
 class Commands:
     """What a charge point answers.
@@ -45,13 +43,12 @@ class Commands:
         point = self._point
         status = point.status
         broken = status is EngineStatus.FAULTED
-        trouble = f"{UNWRITABLE}: {point.book.trouble}" if point.book.trouble else ""
         running = [c for c in point.connectors.values() if c.session is not None]
         running.sort(key=lambda connector: connector.status is not EngineStatus.CHARGING)
         return HealthCheckResponse(
             status=Outcome.FAILURE if broken else Outcome.SUCCESS,
             error=Reason.CHARGE_POINT_FAULTED if broken else None,
-            message=trouble or ("KO" if broken else "OK"),
+            message=point.book.objection or ("KO" if broken else "OK"),
             engine_status=status,
             is_charging=status is EngineStatus.CHARGING,
             session_id=running[0].last_session_id if running else None,
@@ -86,15 +83,15 @@ class Commands:
             self._point.bury([command.session_id], now)
             raise _refused(objection)
         if not self._point.begin(self._point.connectors[command.connector_id], command, now):
-            raise _refused(UNWRITABLE)
+            raise _refused(self._point.book.objection)
 
     def _objection(self, command: StartChargingCommand) -> str:
         """Why this session cannot begin; empty if it can."""
         connector = self._point.connectors.get(command.connector_id)
         if connector is None:
             return f"there is no connector {command.connector_id}"
-        if self._point.book.trouble:
-            return UNWRITABLE
+        if self._point.book.objection:
+            return self._point.book.objection
         if not command.max_charging_rate_kw:
             return "nothing can be supplied at 0 kW"
         objection = connector.objection()
@@ -114,7 +111,7 @@ class Commands:
         elif known is None:
             point.bury([session_id], now)
         if not isinstance(known, Session) and not point.book.is_saved(session_id):
-            raise _refused(UNWRITABLE)
+            raise _refused(point.book.objection)
         return CommandResponse(status=Outcome.SUCCESS, session_id=session_id)
 
     def stop_point(self, now: Moment, why: str = "") -> CommandResponse:
@@ -156,8 +153,17 @@ class Commands:
         ended = [s for s in known if isinstance(s, Session) and s.reason is not None]
         held = [s for s in ended if s.settled_at is None or not book.is_saved(s.session_id)]
         if held and (book.trouble or not self._point.settle(held, now)):
-            raise _refused(UNWRITABLE)
+            raise _refused(book.objection)
         return CommandResponse(status=Outcome.SUCCESS)
+
+    def recollect(self, since: int) -> CommandResponse:
+        """All tickets of sessions that have ended since are told again, after this answer.
+
+        Args:
+            since: Unix seconds.
+        """
+        count = self._point.tell_again(since)
+        return CommandResponse(status=Outcome.SUCCESS, message=f"tickets to come: {count}")
 
 
 def _refused(text: str) -> Refused:

@@ -208,12 +208,15 @@ class Connector:
     def _metered(self, supply: _Supply, now: Moment) -> Session:
         session = supply.session
         at = session.started_at + now.seconds_since(supply.since)
-        return replace(session, meter_wh=self.meter.register_wh, at=at)
+        return replace(session, meter_wh=self.meter.register_wh, at=max(at, session.at))
 
     # -- Ending --
 
     def end(self, reason: EndReason, now: Moment) -> Session | None:
-        """End the session that it serves, with the energy up to now; None if there is none."""
+        """End the session that it serves, with the energy up to now; None if there is none.
+
+        A `now` that is past ends it then, but never before its last entry.
+        """
         supply = self._supply
         if supply is None:
             return None

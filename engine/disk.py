@@ -5,6 +5,7 @@ be said before it is on the disk, and a commit takes milliseconds. A disk that h
 engine, and the monitor then reports it.
 """
 
+import contextlib
 import fcntl
 import os
 from pathlib import Path
@@ -27,7 +28,10 @@ class Disk(Protocol):
         """Write at the end. If it raises, any part of `data` may be there, or nothing."""
 
     def replace(self, data: bytes) -> None:
-        """Put `data` in place of all that is there, as a whole or not at all."""
+        """Put `data` in place of all that is there, as a whole or not at all.
+
+        If it raises, what was there may come back after a loss of power.
+        """
 
 
 class Folder:
@@ -78,13 +82,16 @@ class Folder:
         file = os.open(new, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o644)
         try:
             _write(file, data)
-            new.rename(self._path / self.JOURNAL)
-            self._sync_folder()
+            os.rename(new, self._path / self.JOURNAL)
         except OSError:
             os.close(file)
+            with contextlib.suppress(OSError):
+                os.unlink(new)  # on a full disk a torn copy would take the room that is lacking
             raise
+        # The old file has no name any more, whatever becomes of the folder.
         self._close_file()
         self._file = file
+        self._sync_folder()
 
     def close(self) -> None:
         """Let go of the folder."""

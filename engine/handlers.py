@@ -13,6 +13,7 @@ from common.messages import (
     HealthCheckRequest,
     HealthCheckResponse,
     Outcome,
+    RecollectCommand,
     ReportSessionsCommand,
     ResumeCpCommand,
     SettleSessionsCommand,
@@ -35,6 +36,7 @@ Command = (
     | ResumeCpCommand
     | ReportSessionsCommand
     | SettleSessionsCommand
+    | RecollectCommand
 )
 
 
@@ -101,6 +103,11 @@ class MonitorHandlers:
     def settle_sessions(self, command: SettleSessionsCommand, peer: Peer) -> CommandResponse:
         self._must_be_ours(command, peer)
         return self._commands.settle(command.session_ids, self._timepiece.now())
+
+    @handler
+    def recollect(self, command: RecollectCommand, peer: Peer) -> CommandResponse:
+        self._must_be_ours(command, peer)
+        return self._commands.recollect(command.since)
 
     @handler
     def hear_error(self, error: ErrorResponse, peer: Peer) -> None:

@@ -2,15 +2,16 @@
 
 Theory of operation. The journal is a file of lines, each written and synced by one `append`:
 
-    CRC32 {"n": 17, "meters": {"1": 41234}, "records": [...]}
+    CRC32 {"n": 17, "age": 86400, "meters": {"1": 41234}, "records": [...]}
 
-`n` counts the lines from 0; `meters` are the lifetime registers in Wh at that time; a record is
-complete in itself and the last one of a session counts. Numbers are in the smallest unit, as in
-`common.units`.
+`n` counts the lines from 0; `meters` are the lifetime registers in Wh at that time, as far as they
+have changed; `age` is for how many seconds engines have run on this journal, all their runs
+together; a record is complete in itself and the last one of a session counts. Numbers are in the
+smallest unit, as in `common.units`.
 
 Line 0 says whose journal it is, and how many lines were written with it as a whole: at every start,
-and to recover from a write that failed, the journal is written anew from the ledger and put in
-place by an atomic rename.
+when it has grown, and to recover from a write that failed, the journal is written anew from the
+ledger and put in place by an atomic rename.
 
 Only the last append can be torn: whatever is at the end and not followed by a good line was never
 synced, so nobody was told of it, and it is dropped. A bad line with a good one behind it, or a
@@ -51,6 +52,7 @@ class _Header(msgspec.Struct, frozen=True, kw_only=True, tag="journal"):
 
 class _Line(msgspec.Struct, frozen=True, kw_only=True):
     n: int
+    age: int = 0
     meters: dict[int, int]
     records: list[_Header | Session | Tombstone]
 
@@ -103,11 +105,13 @@ class Contents:
         records: In the order in which they were written.
         meters: The lifetime register in Wh of each connector.
         torn: Bytes at the end that were dropped.
+        age: For how many seconds engines have run on it.
     """
 
     records: list[Record] = field(default_factory=list)
     meters: dict[int, int] = field(default_factory=dict)
     torn: int = 0
+    age: int = 0
 
 
 class Journal:
@@ -138,7 +142,7 @@ class Journal:
             raise CannotStart(f"cannot read the journal {self._disk.name}: {why}") from None
         return Contents() if data is None else parse(data, self._cp_id, self._disk.name)
 
-    def append(self, records: Iterable[Record], meters: Mapping[int, int]) -> None:
+    def append(self, records: Iterable[Record], meters: Mapping[int, int], age: int = 0) -> None:
         """Write records as one line; they are on the disk when this returns.
 
         Raises:
@@ -146,12 +150,12 @@ class Journal:
         """
         if self.trouble:
             raise JournalFailed(self._disk.name, self.trouble)
-        line = _line(self._next, meters, records)
+        line = _line(self._next, age, meters, records)
         self._do(self._disk.append, line)
         self.size += len(line)
         self._next += 1
 
-    def rewrite(self, records: Iterable[Record], meters: Mapping[int, int]) -> None:
+    def rewrite(self, records: Iterable[Record], meters: Mapping[int, int], age: int = 0) -> None:
         """Put a new journal of only these records in place, as a whole or not at all.
 
         Raises:
@@ -159,8 +163,8 @@ class Journal:
         """
         kept = list(records)
         header = _Header(version=VERSION, cp_id=self._cp_id, lines=len(kept) + 1)
-        lines = [_line(0, meters, [header])]
-        lines += [_line(n, meters, [record]) for n, record in enumerate(kept, 1)]
+        lines = [_line(0, age, meters, [header])]
+        lines += [_line(n, age, {}, [record]) for n, record in enumerate(kept, 1)]
         data = b"".join(lines)
         self._do(self._disk.replace, data)
         self.size = len(data)
@@ -175,9 +179,16 @@ class Journal:
             raise JournalFailed(self._disk.name, self.trouble) from None
 
 
-def _line(n: int, meters: Mapping[int, int], records: Iterable[_Header | Record]) -> bytes:
-    body = _encoder.encode(_Line(n=n, meters=dict(meters), records=list(records)))
+def _line(
+    n: int, age: int, meters: Mapping[int, int], records: Iterable[_Header | Record]
+) -> bytes:
+    body = _encoder.encode(_Line(n=n, age=age, meters=dict(meters), records=list(records)))
     return b"%08x %b\n" % (crc32(body), body)
+
+
+def size_of(record: Record) -> int:
+    """About how many bytes a record takes in a journal that was written anew."""
+    return len(_line(0, 0, {}, [record]))
 
 
 def _read_line(line: bytes) -> bytes | None:
@@ -214,6 +225,7 @@ def parse(data: bytes, cp_id: str, name: str) -> Contents:
         if n == 0:
             whole = _check_header(line, cp_id, name)
         contents.meters.update(line.meters)
+        contents.age = max(contents.age, line.age)
         contents.records += [r for r in line.records if not isinstance(r, _Header)]
         n, offset = n + 1, end + 1
     if n < whole:

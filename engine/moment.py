@@ -45,5 +45,10 @@ class Timepiece:
 
     def now(self) -> Moment:
         """What all clocks say now."""
-        real_ns = round((self._clock.monotonic() - self._zero) * NS)
-        return Moment(int(self._clock.wall()), real_ns, round(real_ns * self.scale))
+        return self.at(self._clock.monotonic())
+
+    def at(self, monotonic: float) -> Moment:
+        """What all clocks say, or said, at this second of the monotonic one."""
+        ago = self._clock.monotonic() - monotonic
+        real_ns = round((monotonic - self._zero) * NS)
+        return Moment(int(self._clock.wall() - ago), real_ns, round(real_ns * self.scale))

@@ -25,7 +25,8 @@ class Session(Struct, frozen=True, kw_only=True, omit_defaults=True, tag="sessio
         sequence: The number of its last reading; 0 before the first.
         rate: The power at its last reading.
         reason: Why it ended; None while it runs.
-        settled_at: Unix seconds when central was known to have its ticket.
+        settled_at: Unix seconds when central was known to have its ticket; for people.
+        settled_age: The journal's age then.
     """
 
     session_id: str
@@ -43,6 +44,7 @@ class Session(Struct, frozen=True, kw_only=True, omit_defaults=True, tag="sessio
     rate: Watts = Watts(0)
     reason: EndReason | None = None
     settled_at: int | None = None
+    settled_age: int = 0
 
     @property
     def energy(self) -> WattHours:
@@ -54,11 +56,13 @@ class Tombstone(Struct, frozen=True, kw_only=True, tag="tombstone"):
     """A session that never began here, and never will.
 
     Attributes:
-        at: Unix seconds when that was decided.
+        at: Unix seconds when that was decided; for people.
+        age: The journal's age then.
     """
 
     session_id: str
     at: int
+    age: int = 0
 
 
 Record = Session | Tombstone

@@ -19,6 +19,9 @@ import click
 
 from engine.keys import HELP, PROMPT, KeyCommand, Keys
 
+Act = Callable[[KeyCommand], None]
+"""Obeys a command that was given by keys."""
+
 _READ = 4096
 _BEGIN_OF_LINE = "\r\x1b[K"  # and what was there is cleared
 
@@ -49,7 +52,7 @@ class Terminal:
         act: Gets each command.
     """
 
-    def __init__(self, act: Callable[[KeyCommand], None], fd: int = 0) -> None:
+    def __init__(self, act: Act, fd: int = 0) -> None:
         self._act = act
         self._fd = fd
         self._keys = Keys()

@@ -80,7 +80,7 @@ class Monitor:
             price=settings.price,
             credential=credential,
         )
-        self._errands = Errands(self.point, self._engine_side.check)
+        self._errands = Errands(self.point, self._records, self._engine_side.check)
         self._dispatcher = Dispatcher(
             Role.MONITOR,
             self._engine_side,

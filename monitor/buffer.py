@@ -2,8 +2,8 @@
 
 At most `MAX_READINGS` readings wait; at the limit the oldest goes, because readings are cumulative.
 Of a session's ticket one copy is here at a time, and at the limit of tickets a further one is not
-taken: the engine keeps it, and central has it asked for again. At most `WINDOW` records are with
-the publisher without its acknowledgement; one that failed waits again, in its old place.
+taken: the engine keeps it, and is asked for it again once there is room. At most `WINDOW` records
+are with the publisher without its acknowledgement; one that failed waits again, in its old place.
 """
 
 from bisect import insort
@@ -34,10 +34,13 @@ class Buffer:
 
     Attributes:
         dropped: Readings that went unsent, in all.
+        turned_away: Unix seconds when the first charge ended whose ticket was not taken for lack of
+            room; None if there is none.
     """
 
     def __init__(self) -> None:
         self.dropped = 0
+        self.turned_away: int | None = None
         self._number = 0
         self._waiting: list[Record] = []
         self._sent: dict[int, Record] = {}
@@ -51,7 +54,10 @@ class Buffer:
     def add(self, message: ChargingData | ChargeCompletion) -> bool:
         """Take a message; False if it is a ticket that is here already, or one too many."""
         if isinstance(message, ChargeCompletion):
-            if message.session_id in self._tickets or len(self._tickets) >= MAX_TICKETS:
+            if message.session_id in self._tickets:
+                return False
+            if len(self._tickets) >= MAX_TICKETS:
+                self._turn_away(message)
                 return False
             self._tickets.add(message.session_id)
         else:
@@ -60,6 +66,11 @@ class Buffer:
         self._waiting.append(Record(self._number, message))
         self._shed()
         return True
+
+    @property
+    def has_room(self) -> bool:
+        """Whether half of the tickets that may be here would still fit."""
+        return len(self._tickets) <= MAX_TICKETS // 2
 
     def next(self) -> Record | None:
         """The record to send now; None if nothing waits or the window is full."""
@@ -78,6 +89,11 @@ class Buffer:
         """The publisher gave this record up: it waits again."""
         del self._sent[record.number]
         insort(self._waiting, record)
+
+    def _turn_away(self, ticket: ChargeCompletion) -> None:
+        ended_at = ticket.ended_at or 0
+        known = self.turned_away
+        self.turned_away = ended_at if known is None else min(known, ended_at)
 
     def _shed(self) -> None:
         if self._readings <= MAX_READINGS:

@@ -31,9 +31,6 @@ HEARTBEAT_EVERY = 5.0
 DEFAULT_RATE = Watts(11_000)
 """The maximum power of an engine that does not say."""
 
-BEARABLE = frozenset({Reason.OVERLOADED, Reason.INTERNAL})
-"""Refusals of a heartbeat that are signs of life, and pass."""
-
 
 class CentralSide:
     """Speaks for the charge point."""
@@ -88,7 +85,8 @@ class CentralSide:
         try:
             await link.ask(request)
         except Refused as refused:
-            raise Refused(refused.reason, f"credential refused: {refused.text}") from None
+            text = f"credential refused: {refused.text}"
+            raise Refused(refused.reason, text, leader=refused.leader) from None
 
     async def _register(self, link: PeerLink) -> float:
         """Register; seconds between heartbeats.
@@ -106,7 +104,7 @@ class CentralSide:
             told = refused.answer
             reason = told.reason if isinstance(told, RegisterResponse) else None
             text = f"registration refused: {refused.text}"
-            raise Refused(reason or refused.reason, text) from None
+            raise Refused(reason or refused.reason, text, leader=refused.leader) from None
         if not point.epochs.registered(answer.epoch, self._clock.monotonic()):
             text = f"it is of epoch {answer.epoch}, and one of {point.epochs.last} leads"
             raise Refused(Reason.STANDBY, text)
@@ -142,14 +140,8 @@ class CentralSide:
             fault_type=condition.fault_type,
             held_sessions=condition.held_sessions,
         )
-        try:
-            answer = await link.ask(request, within=interval)
-        except Refused as refused:
-            if refused.reason not in BEARABLE:
-                raise
-            log.warning("central refused a heartbeat", why=str(refused))
-        else:
-            self._told(answer)
+        answer = await link.ask(request, within=interval)
+        self._told(answer)
 
     # -- What its answers want --
 

@@ -102,6 +102,8 @@ class EngineSide:
             point.outdated.set()
         elif point.condition.shape != before.shape:
             point.outdated.set()
+        if self._records.wants_again:
+            point.errand.set()
 
     def _announce(self, before: Condition, news: Iterable[Message]) -> None:
         point, fault_type = self._point, self._point.condition.fault_type

@@ -1,7 +1,8 @@
 """What the monitor asks of the engine by itself, one thing at a time.
 
 It makes the engine agree with central about being stopped, lets it forget what is settled, asks it
-about what is not, and looks at it out of turn after a command. What fails is not tried again here:
+about what is not, has it send again what found no room here, and looks at it out of turn after a
+command. What fails is not tried again here:
 central's next answer brings it up again.
 """
 
@@ -13,10 +14,12 @@ from common.dispatch import Peer, PeerLink, handler
 from common.errors import LinkLost, NoAnswer, Refused
 from common.messages import (
     CommandResponse,
+    RecollectCommand,
     SettleSessionsCommand,
     StopCpCommand,
 )
 from monitor.point import Point
+from monitor.records import Records
 
 log = structlog.get_logger()
 
@@ -26,8 +29,9 @@ Check = Callable[[PeerLink], Awaitable[None]]
 class Errands:
     """Goes to the engine whenever there may be something to ask of it."""
 
-    def __init__(self, point: Point, check: Check) -> None:
+    def __init__(self, point: Point, records: Records, check: Check) -> None:
         self._point = point
+        self._records = records
         self._check = check
 
     async def run(self) -> None:
@@ -38,7 +42,7 @@ class Errands:
             engine = self._point.engine
             if engine is None:
                 continue  # it is set again once there is one
-            for errand in (self._agree, self._settle, self._look):
+            for errand in (self._agree, self._settle, self._collect, self._look):
                 try:
                     await errand(engine)
                 except LinkLost:
@@ -70,6 +74,14 @@ class Errands:
                 log.debug("settled", sessions=len(command.session_ids))
                 point.look = True
             self._never_seen(answer.never_seen or ())
+
+    async def _collect(self, engine: PeerLink) -> None:
+        """Have the tickets sent again that were too many at once."""
+        since = self._records.again_since()
+        if since is None:
+            return
+        log.info("tickets are asked for again", since=since)
+        await engine.ask(RecollectCommand(cp_id=self._point.cp_id, since=since))
 
     async def _look(self, engine: PeerLink) -> None:
         """Look at the engine out of turn, if that was asked for."""

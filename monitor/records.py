@@ -53,6 +53,21 @@ class Records:
         """Readings that were dropped so far."""
         return self._buffer.dropped
 
+    @property
+    def wants_again(self) -> bool:
+        """Whether there is room now for tickets that were turned away."""
+        return self._buffer.turned_away is not None and self._buffer.has_room
+
+    def again_since(self) -> int | None:
+        """Since when the engine is to send its tickets again, in Unix seconds; None if it need not.
+
+        Once it has been told, it is not told again.
+        """
+        if not self.wants_again:
+            return None
+        since, self._buffer.turned_away = self._buffer.turned_away, None
+        return since
+
     def take(self, message: ChargingData | ChargeCompletion) -> bool:
         """Take a record; False for a ticket that is on its way already."""
         taken = self._buffer.add(message)

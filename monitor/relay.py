@@ -19,6 +19,7 @@ from common.messages import (
     ChargeRequestResponse,
     CommandResponse,
     Outcome,
+    RecollectCommand,
     ResumeCpCommand,
     StartChargingCommand,
     StopChargingCommand,
@@ -30,7 +31,12 @@ from monitor.point import Point
 log = structlog.get_logger()
 
 Command = TypeVar(
-    "Command", bound=StartChargingCommand | StopChargingCommand | StopCpCommand | ResumeCpCommand
+    "Command",
+    bound=StartChargingCommand
+    | StopChargingCommand
+    | StopCpCommand
+    | ResumeCpCommand
+    | RecollectCommand,
 )
 Answer = TypeVar("Answer", CommandResponse, ChargeRequestResponse)
 
@@ -69,6 +75,12 @@ class Relay:
     async def resume_cp(self, command: ResumeCpCommand, peer: Peer) -> CommandResponse:
         """It also says what central wants from now on."""
         return await self._stop_or_resume(command, stopped=False)
+
+    @handler
+    async def recollect(self, command: RecollectCommand, peer: Peer) -> CommandResponse:
+        """The tickets come after the engine's answer, on their own way to Kafka."""
+        self._check(command)
+        return await self._command(command, unsent=Reason.TIMED_OUT)
 
     async def _stop_or_resume(
         self, command: StopCpCommand | ResumeCpCommand, *, stopped: bool

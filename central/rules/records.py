@@ -7,7 +7,7 @@ otherwise. A record is replaced, never changed (`msgspec.structs.replace`).
 from msgspec import Struct
 
 from common.errors import Reason
-from common.messages import ManualCommandName, Role
+from common.messages import Role
 from common.states import EndReason, SessionState
 from common.units import Money, Price, WattHours, Watts
 
@@ -63,7 +63,9 @@ class Session(Struct, frozen=True, kw_only=True):
         cost: The ticket's; None without a ticket.
         revision: The ticket's; 0 without a ticket.
         suspect: Its ticket is below a reading, or above what its point can have supplied.
-        disputed: Its engine sent a second, different ticket, which is not billed.
+        disputed: Its engine sent a second, different ticket, which is not billed; without a
+            ticket, the session itself was unknown when its engine's came.
+        estimated: Its ticket was made of its last reading, because its engine's never came.
         request, digest: The request that began it, and its content's digest; a repeat joins it.
     """
 
@@ -92,6 +94,7 @@ class Session(Struct, frozen=True, kw_only=True):
     revision: int = 0
     suspect: bool = False
     disputed: bool = False
+    estimated: bool = False
     request: RequestKey
     digest: str
     trace_id: str
@@ -165,7 +168,7 @@ class OutboxEntry(Struct, frozen=True, kw_only=True):
 
 
 class AuditEntry(Struct, frozen=True, kw_only=True):
-    """An operator's command.
+    """An operator's command, or an act of central itself that concerns a bill.
 
     Attributes:
         entry_id: Its own; later commands have higher ones. The entry is stored when the command
@@ -177,7 +180,7 @@ class AuditEntry(Struct, frozen=True, kw_only=True):
     entry_id: str
     at: int
     admin_id: str
-    command: ManualCommandName
+    command: str
     cp_id: str
     reason: str | None = None
     succeeded: int = 0

@@ -179,7 +179,7 @@ def history_row(session: Session) -> SessionRow:
         else cost(session.energy, session.price),
         currency=session.currency,
         reason=session.reason,
-        estimated=False,
+        estimated=session.estimated,
         revision=session.revision,
     )
 

@@ -21,7 +21,9 @@ def confirmed(session: Session) -> Session:
 def moved(session: Session, event: SessionEvent, now: int) -> Session:
     """The session after `event`, which is neither a refusal nor a ticket, at Unix second `now`."""
     state = step(session.state, event)
-    settled = session.settled or (event is SessionEvent.NEVER_SEEN and state is SessionState.FAILED)
+    # An engine that never saw what it charged has lost its journal: its ticket will never come.
+    final = state is SessionState.FAILED or session.estimated
+    settled = session.settled or (event is SessionEvent.NEVER_SEEN and final)
     if state is session.state and settled == session.settled:
         return session
     still_open = state in OPEN_STATES

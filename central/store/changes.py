@@ -63,6 +63,12 @@ class AddTicket(Struct, frozen=True):
     ticket: Ticket
 
 
+class CorrectTicket(Struct, frozen=True):
+    """The bill of a session as it is now, in place of one that was estimated."""
+
+    ticket: Ticket
+
+
 class Remember(Struct, frozen=True):
     """The answer to a request. A second answer to the same request is a `Conflict`."""
 
@@ -109,6 +115,10 @@ class SaveAudit(Struct, frozen=True):
     entry: AuditEntry
 
 
+class RenewLease(Struct, frozen=True):
+    """We still lead: the lease is as young as this transaction."""
+
+
 class NoteCluster(Struct, frozen=True):
     """The Kafka cluster that was reached; replaces the one noted before."""
 
@@ -120,6 +130,7 @@ Change = (
     | SaveSession
     | SaveReading
     | AddTicket
+    | CorrectTicket
     | Remember
     | ForgetAnswers
     | SaveStopIntent
@@ -128,4 +139,5 @@ Change = (
     | DropFromOutbox
     | SaveAudit
     | NoteCluster
+    | RenewLease
 )

@@ -1,4 +1,4 @@
-"""Opens the database that a URL names, and makes it ours: its schema, then our epoch.
+"""Opens the database that a URL names, and sees to it that it has our schema.
 
 The URL says which dialect. SQLite migrates itself, after a copy of its file; any other database
 is migrated by `ev-central migrate` only, because others may be using it.
@@ -8,13 +8,14 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from secrets import token_bytes
+from typing import Any
 
 from sqlalchemy import URL, Dialect, Engine, NullPool, create_engine, make_url, select
 from sqlalchemy.exc import ArgumentError, DBAPIError, NoSuchModuleError
 
 from central.store import migrate, schema, sqlite
+from central.store.gatherer import Gatherer
 from central.store.statements import insert
-from common.clock import Clock
 from common.errors import CannotStart
 
 BUSY_TIMEOUT = 5.0
@@ -31,9 +32,10 @@ PATIENCE: Mapping[str, object] = {
     "keepalives_interval": 2,
     "keepalives_count": 3,
     # A server that is there and does not get on: another one holds a lock, or its disk stands; and
-    # a transaction of ours that it keeps open because it never heard that our end is gone (ms).
+    # a transaction of ours that it keeps open because it never heard that our end is gone, or
+    # because we stand still: shorter than a lease, which a standby could not take meanwhile (ms).
     "options": "-c statement_timeout=10000 -c lock_timeout=5000"
-    " -c idle_in_transaction_session_timeout=5000",
+    " -c idle_in_transaction_session_timeout=2000",
 }
 """How long a PostgreSQL server is waited for; the URL's own parameters count more."""
 
@@ -45,10 +47,12 @@ class Database:
     Attributes:
         writing: For the one connection that writes.
         reading: For connections that cannot write, and read beside it.
+        gatherer: Lets the work on either be done beside the event loop.
     """
 
     writing: Engine
     reading: Engine
+    gatherer: type[Gatherer[Any, Any]] = Gatherer
 
     @property
     def dialect(self) -> Dialect:
@@ -84,25 +88,6 @@ def opened(text: str, *, busy_timeout: float = BUSY_TIMEOUT) -> Database:
         if url.get_backend_name() == "sqlite":
             return _opened_sqlite(url, busy_timeout)
         return _opened_server(url)
-
-
-def raised_epoch(database: Database, clock: Clock) -> int:
-    """Take the database over: whoever had it before can write no more.
-
-    Raises:
-        CannotStart: It does not take the write.
-    """
-    lease = schema.lease
-    first = insert(database.dialect, lease).values(id=1, epoch=1, since=int(clock.wall()))
-    taken = first.on_conflict_do_update(
-        index_elements=[lease.c.id],
-        set_={"epoch": lease.c.epoch + 1, "since": first.excluded.since},
-    ).returning(lease.c.epoch)
-    try:
-        with database.writing.begin() as connection:
-            return int(connection.execute(taken).scalar_one())
-    except DBAPIError as error:
-        raise CannotStart(f"cannot take the database over: {error.orig}") from error
 
 
 def kafka_secret(database: Database) -> bytes:

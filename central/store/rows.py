@@ -19,7 +19,7 @@ from central.rules.records import (
     Ticket,
 )
 from common.errors import Reason
-from common.messages import ManualCommandName, Role
+from common.messages import Role
 from common.states import EndReason, SessionState
 from common.units import Money, Price, WattHours, Watts
 
@@ -102,6 +102,7 @@ def session_row(session: Session) -> Row:
         is_open(session),
         session.suspect,
         session.disputed,
+        session.estimated,
     )
 
 
@@ -138,6 +139,7 @@ def session_from(row: Stored) -> Session:
         _open,
         suspect,
         disputed,
+        estimated,
     ) = row
     return Session(
         session_id=session_id,
@@ -165,6 +167,7 @@ def session_from(row: Stored) -> Session:
         revision=revision,
         suspect=bool(suspect),
         disputed=bool(disputed),
+        estimated=bool(estimated),
         request=RequestKey(role=Role(role), sender=sender, message_id=message_id),
         digest=digest,
         trace_id=trace_id,
@@ -287,7 +290,7 @@ def audit_row(entry: AuditEntry) -> Row:
         entry.entry_id,
         entry.at,
         entry.admin_id,
-        entry.command.value,
+        entry.command,
         entry.cp_id,
         entry.reason,
         entry.succeeded,
@@ -301,7 +304,7 @@ def audit_from(row: Stored) -> AuditEntry:
         entry_id=entry_id,
         at=at,
         admin_id=admin_id,
-        command=ManualCommandName(command),
+        command=command,
         cp_id=cp_id,
         reason=reason,
         succeeded=succeeded,

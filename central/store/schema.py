@@ -95,6 +95,7 @@ sessions = Table(
     Column("open", Boolean, nullable=False, comment="something is still to come of it"),
     Column("suspect", Boolean, nullable=False, server_default=false()),
     Column("disputed", Boolean, nullable=False, server_default=false()),
+    Column("estimated", Boolean, nullable=False, server_default=false()),
     CheckConstraint(f"state IN ({', '.join(repr(s.value) for s in SessionState)})", name="state"),
     CheckConstraint("energy >= 0 AND cost >= 0", name="amounts"),
     Index("ix_sessions_history", "driver_id", "requested_ms", "session_id"),
@@ -190,6 +191,20 @@ lease = Table(
         nullable=False,
         server_default=text("0"),
         comment="the last transaction of this epoch, by its number",
+    ),
+    Column(
+        "address",
+        Text,
+        nullable=False,
+        server_default=text("''"),
+        comment="where its holder is found; empty if it was given back",
+    ),
+    Column(
+        "renewed_at",
+        Double,
+        nullable=False,
+        server_default=text("0"),
+        comment="Unix seconds of the database's clock",
     ),
     CheckConstraint("id = 1", name="one_row"),
 )

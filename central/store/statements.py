@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import assert_never
 
 from sqlalchemy import (
+    ColumnElement,
     Dialect,
     Table,
     bindparam,
@@ -28,11 +29,13 @@ from central.store.changes import (
     AddTicket,
     AddToOutbox,
     Change,
+    CorrectTicket,
     DropFromOutbox,
     DropStopIntent,
     ForgetAnswers,
     NoteCluster,
     Remember,
+    RenewLease,
     SaveAudit,
     SavePoint,
     SaveReading,
@@ -49,6 +52,7 @@ LANES = (
     schema.outbox,
     schema.cluster,
     schema.audit,
+    schema.lease,
 )
 """The tables that changes write to, what others refer to first."""
 
@@ -91,6 +95,7 @@ class Statements:
         self._save_session = self._upsert(schema.sessions)
         self._save_reading = self._reading()
         self._add_ticket = self._insert(schema.tickets)
+        self._correct_ticket = self._upsert(schema.tickets)
         self._remember = self._insert(schema.answers)
         self._forget = self._forgetting()
         self._save_intent = self._upsert(schema.stop_intents)
@@ -99,6 +104,7 @@ class Statements:
         self._drop_from_outbox = self._delete(schema.outbox)
         self._note_cluster = self._upsert(schema.cluster)
         self._save_audit = self._upsert(schema.audit)
+        self._renew_lease = self._renewing()
 
     def prepare(self, change: Change) -> Step:
         """The statement that makes this change, and its values."""
@@ -116,6 +122,8 @@ class Statements:
                 return self._remember, rows.answer_row(answer)
             case AddTicket(ticket):
                 return self._add_ticket, rows.ticket_row(ticket)
+            case CorrectTicket(ticket):
+                return self._correct_ticket, rows.ticket_row(ticket)
             case SavePoint(point):
                 return self._save_point, rows.point_row(point)
             case SaveStopIntent(intent):
@@ -128,6 +136,8 @@ class Statements:
                 return self._save_audit, rows.audit_row(audit_entry)
             case NoteCluster(cluster_id):
                 return self._note_cluster, (1, cluster_id)
+            case RenewLease():
+                return self._renew_lease, (1,)
             case _:
                 assert_never(change)
 
@@ -161,6 +171,11 @@ class Statements:
         )
         return self._statement(table, delete(table).where(tuple_(*keys).in_(oldest)), ["before"])
 
+    def _renewing(self) -> Statement:
+        table = schema.lease
+        renewed = update(table).values(renewed_at=database_now(self._dialect))
+        return self._statement(table, renewed.where(table.c.id == bindparam("row")), ["row"])
+
     def _insert(self, table: Table) -> Statement:
         return self._statement(table, insert(self._dialect, table), table.columns.keys())
 
@@ -191,6 +206,13 @@ class Statements:
         assert isinstance(compiled, SQLCompiler)
         assert list(compiled.positiontup or ()) == list(values)
         return compiled.string
+
+
+def database_now(dialect: Dialect) -> ColumnElement[float]:
+    """The database's own clock, in Unix seconds, as an expression."""
+    if dialect.name == "postgresql":
+        return literal_column("extract(epoch from clock_timestamp())::double precision")
+    return literal_column("(julianday('now') - 2440587.5) * 86400.0")
 
 
 def insert(dialect: Dialect, table: Table) -> sqlite.Insert | postgresql.Insert:

@@ -20,8 +20,9 @@ from central.rules.records import (
 )
 from central.store import queries
 from central.store.changes import Change
-from central.store.database import BUSY_TIMEOUT, Database, kafka_secret, opened, raised_epoch
+from central.store.database import BUSY_TIMEOUT, Database, kafka_secret, opened
 from central.store.gatherer import Gatherer
+from central.store.lease import take_at_once
 from central.store.queries import Snapshot
 from central.store.reader import Query, Reader
 from central.store.statements import Statements
@@ -43,13 +44,16 @@ READS_IN_A_GROUP = 100
 
 
 class Store:
-    """Central's memory that outlives it. Made by `open`; one for a program.
+    """Central's memory that outlives it, for as long as it leads.
+
+    Args:
+        epoch: Of the lease that was taken (`lease.take`).
 
     Attributes:
-        epoch: How often a central has been started on this database; ours is the highest.
+        epoch: How often the lease of this database was taken; ours is the highest.
         kafka_secret: What drivers' keys for Kafka are made of; the database's own, for ever.
-        lost_lead: Set once a later start has taken the database over: nothing of ours is written
-            any more, and every `write` is refused.
+        lost_lead: Set once another central was seen to have taken the lease: nothing of ours is
+            written any more, and every `write` is refused.
     """
 
     def __init__(self, database: Database, epoch: int, kafka_secret: bytes) -> None:
@@ -60,7 +64,7 @@ class Store:
         self._loop: asyncio.AbstractEventLoop | None = None
         self._statements = Statements(database.dialect)
         self._writer = Writer(database.writing, self._statements, epoch, self._on_lost_lead)
-        self._writes: Gatherer[Part, None] = Gatherer(
+        self._writes: Gatherer[Part, None] = database.gatherer(
             "store-writer",
             self._writer.write,
             self._writer.close,
@@ -68,7 +72,7 @@ class Store:
             waiting=CALLERS_WAITING,
         )
         reader = Reader(database.reading)
-        self._reads: Gatherer[Query, Any] = Gatherer(
+        self._reads: Gatherer[Query, Any] = database.gatherer(
             "store-reader",
             reader.read,
             reader.close,
@@ -78,7 +82,7 @@ class Store:
 
     @classmethod
     def open(cls, url: str, clock: Clock, *, busy_timeout: float = BUSY_TIMEOUT) -> Self:
-        """Open the database, migrate it where that is ours to do, and raise its epoch.
+        """Open the database, migrate it where that is ours to do, and take its lease at once.
 
         Blocks; called before the loop serves.
 
@@ -90,7 +94,7 @@ class Store:
             CannotStart: Why not, in one sentence.
         """
         database = opened(url, busy_timeout=busy_timeout)
-        return cls(database, raised_epoch(database, clock), kafka_secret(database))
+        return cls(database, take_at_once(database, "", clock), kafka_secret(database))
 
     def observe(self, on_commit: Callable[[float, int], None]) -> None:
         """Tell each commit's seconds, and how many callers shared it; in the writer's thread."""

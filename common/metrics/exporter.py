@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Callable, Iterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, contextmanager
 from importlib.metadata import version
 
 import structlog
@@ -40,6 +40,15 @@ class Exporter:
     def add(self, source: Source) -> None:
         """Show these samples too. It is called in another thread: see the package."""
         self._sources.append(source)
+
+    @contextmanager
+    def showing(self) -> Iterator[None]:
+        """What is added inside the block is shown no longer than it, and so is `serves`."""
+        before, missing = list(self._sources), self._missing
+        try:
+            yield
+        finally:
+            self._sources, self._missing = before, missing
 
     def follow(self, dispatcher: Dispatcher) -> None:
         """Count the traffic of this dispatcher's links; before the first of them is made."""

@@ -3,12 +3,15 @@
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import structlog
 from confluent_kafka import KafkaError, KafkaException
 
 from common.errors import CannotStart, ChargingError
+
+if TYPE_CHECKING:
+    from common.stream.clients import Clients
 
 log = structlog.get_logger()
 
@@ -61,6 +64,7 @@ class KafkaSettings:
         config: Further settings of librdkafka, such as TLS and SASL; they override defaults of
             ours.
         client_id: What the broker's log calls us.
+        clients: Who makes the clients; librdkafka's if None.
 
     Raises:
         CannotStart: A setting is among the `GUARANTEES`.
@@ -70,6 +74,7 @@ class KafkaSettings:
     # The passwords of SASL and of keys are here: never in a log.
     config: Mapping[str, str] = field(default_factory=dict, repr=False)
     client_id: str = "evcharging"
+    clients: "Clients | None" = None
 
     def __post_init__(self) -> None:
         for key in sorted(GUARANTEES.keys() & self.config.keys()):

@@ -75,6 +75,10 @@ class ProducerLike(Protocol):
     def list_topics(self, *, timeout: float) -> Any: ...
 
 
+def _always() -> bool:
+    return True
+
+
 class Publisher:
     """Sends records and says when each is stored. To be made inside a running loop.
 
@@ -86,10 +90,11 @@ class Publisher:
         give_up_after: Seconds after which a record not stored is given up, and its future fails
             with `NotDelivered`; up to twice that if it had to be sent again. None: never.
         max_queued: Records not yet acknowledged; at this many, `publish` refuses.
-        make_producer: What makes a producer of its settings.
+        make_producer: What makes a producer of its settings; whoever makes the clients if None.
 
     Attributes:
         acknowledged, failed, refused: Records that were stored, given up, or not taken, so far.
+        fence: Whether anything may be published now; for who may lose the right to.
 
     Raises:
         CannotStart: The settings are wrong.
@@ -101,13 +106,14 @@ class Publisher:
         *,
         give_up_after: float | None = None,
         max_queued: int = MAX_QUEUED,
-        make_producer: Callable[[dict[str, Any]], ProducerLike] = Producer,
+        make_producer: Callable[[dict[str, Any]], ProducerLike] | None = None,
     ) -> None:
         self.max_queued = max_queued
         self.acknowledged = self.failed = self.refused = 0
         self._settings = settings
         self._give_up_after = give_up_after
-        self._make_producer = make_producer
+        usual = settings.clients.producer if settings.clients else Producer
+        self._make_producer = make_producer or usual
         self._loop = asyncio.get_running_loop()
         self._health = Health("publisher")
         # A dict, because it keeps the order and forgets quickly.
@@ -120,7 +126,8 @@ class Publisher:
         self._probe: Task[None] | None = None
         self._timer: TimerHandle | None = None
         self._emptied = asyncio.Event()
-        self._closed = False
+        self._closed = self._given_up = False
+        self.fence: Callable[[], bool] = _always
         self._producer = self._new_producer()
 
     @property
@@ -153,8 +160,12 @@ class Publisher:
             it was given up. It may be dropped unread. Cancelling it does not recall the record.
 
         Raises:
-            Refused: `overloaded`: too many records are under way, and this one is not.
+            Refused: `overloaded`: too many records are under way, and this one is not; `standby`:
+                the fence forbids it now.
         """
+        if not self.fence():
+            self.refused += 1
+            raise Refused(Reason.STANDBY, "this program may not publish now")
         assert not self._closed, "published after closing"
         if len(self._pending) >= self.max_queued:
             self.refused += 1
@@ -178,9 +189,16 @@ class Publisher:
         self._schedule(0)
         return self
 
+    def give_up(self) -> None:
+        """Nothing that is under way is waited for when the block is left: it may not count."""
+        self._given_up = True
+        self._producer.purge()
+
     async def __aexit__(self, *_: object) -> None:
         self._closed = True
         try:
+            if self._given_up:
+                return
             # Not wait_for: before Python 3.12 it may swallow the cancellation of its caller.
             async with asyncio.timeout(CLOSE_WITHIN):
                 await self._drain()

@@ -31,6 +31,7 @@ from common.stream.assignment import Assignment, Reading
 from common.stream.client import Health, KafkaSettings, Noise, made, sentence
 from common.stream.place import RETRY_EVERY, Lookout, Place
 from common.stream.record import Record
+from common.stream.topics import make_admin
 
 log = structlog.get_logger()
 
@@ -246,6 +247,21 @@ class Reader:
     def _on_error(self, error: KafkaError) -> None:
         self._lookout.disturbed = True
         self._health.heard(error)
+
+
+def librdkafka_reader(
+    settings: KafkaSettings,
+    reading: Reading,
+    health: Health,
+    taker: Taker,
+    call_soon: Callable[..., object],
+) -> Reader:
+    """A reader on librdkafka's clients.
+
+    Raises:
+        CannotStart: The settings are wrong.
+    """
+    return Reader(settings, reading, make_admin(settings), health, taker, call_soon)
 
 
 def make_consumer(

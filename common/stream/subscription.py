@@ -13,9 +13,8 @@ from common.stream.assignment import Reading, Start
 from common.stream.client import Health, KafkaSettings, sentence
 from common.stream.offsets import OffsetTracker
 from common.stream.place import Place
-from common.stream.reader import Reader
+from common.stream.reader import librdkafka_reader
 from common.stream.record import Record
-from common.stream.topics import make_admin
 
 log = structlog.get_logger()
 
@@ -108,11 +107,10 @@ class Subscription:
         return self._reader.lag + sum(map(len, self._batches))
 
     async def __aenter__(self) -> Self:
-        self._admin = make_admin(self._settings)
+        clients = self._settings.clients
+        make = clients.reader if clients else librdkafka_reader
         call_soon = asyncio.get_running_loop().call_soon_threadsafe
-        self._reader = Reader(
-            self._settings, self._reading, self._admin, self._health, self, call_soon
-        )
+        self._reader = make(self._settings, self._reading, self._health, self, call_soon)
         try:
             if self._reading.start == "end":
                 # Not wait_for: before Python 3.12 it may swallow the cancellation of its caller.

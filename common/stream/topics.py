@@ -100,6 +100,8 @@ async def ensure_topics(
         KafkaUnreachable: The broker does not answer within so many seconds.
         CannotStart: A topic has another shape, or may not be made; or the settings are wrong.
     """
+    if (clients := settings.clients) is not None:
+        return await asyncio.to_thread(clients.ensure, settings, topics)
     return await asyncio.to_thread(lambda: _Admin(settings, within).ensure(topics))
 
 

@@ -10,13 +10,16 @@ from msgspec.structs import replace
 
 from central import metrics
 from central.counts import SessionCounts
+from central.lease import TTL, Candidate, Lease
 from central.rules.billing import closed
+from central.store.database import opened
+from central.store.lease import Leader
 from common.messages import FaultNotification
 from common.metrics.histogram import Histogram
 from common.metrics.metric import Sample
 from common.states import EndReason, SessionState
 from common.units import Price
-from tests.central.parts import eventually, serving
+from tests.central.parts import MovedClock, eventually, serving
 from tests.central.rules.examples import AUTHORISED, completion
 
 _S = SessionState
@@ -123,10 +126,20 @@ async def test_without_its_database_or_its_lead_central_does_not_serve(
     """It says which; and the numbers say the same."""
     async with serving(tmp_path) as parts:
         store = parts.central.store
-        assert metrics.missing(store) == ""
+        lease = Lease(store, parts.clock, parts.clock.monotonic())
+        assert metrics.missing(store, lease) == ""
         monkeypatch.setattr(store._writer, "trouble", "disk full")
-        assert metrics.missing(store) == "the database takes no writes: disk full"
+        assert metrics.missing(store, lease) == "the database takes no writes: disk full"
         assert ("ev_database_up",) not in values(metrics.store_samples(store))
-        store.lost_lead.set()
-        assert metrics.missing(store) == "another central has taken over this database"
-        assert ("ev_leader",) not in values(metrics.store_samples(store))
+        assert values(metrics.store_samples(store))["ev_leader",] == 1
+        monkeypatch.setattr(store._writer, "trouble", None)
+        parts.clock.now += TTL
+        assert metrics.missing(store, lease) == "its lease was not renewed in time"
+
+
+def test_a_standby_does_not_lead(tmp_path: Path) -> None:
+    """Its numbers say so, and of which epoch the leader is."""
+    candidate = Candidate(opened(f"sqlite:///{tmp_path / 'central.db'}"), "here:1", MovedClock())
+    assert ("ev_leader",) not in values(metrics.standby_samples(candidate))
+    candidate.leader = Leader("there:1", 7, 0.0, 0.0)
+    assert values(metrics.standby_samples(candidate))["ev_epoch",] == 7

@@ -3,6 +3,7 @@
 import io
 import json
 from collections.abc import Iterator
+from errno import ENOSPC
 from typing import Any
 
 import pytest
@@ -152,6 +153,29 @@ def test_a_trace_goes_on_through_what_follows() -> None:
     structlog.get_logger().info("asked")
     handled.set(None)
     assert written.lines()[0]["trace_id"] == "m-1"
+
+
+class FullDisk(io.StringIO):
+    """Takes a line only while there is room."""
+
+    room = False
+
+    def write(self, text: str) -> int:
+        if not self.room:
+            raise OSError(ENOSPC, "No space left on device")
+        return super().write(text)
+
+
+def test_a_log_that_cannot_be_written_stops_nobody() -> None:
+    """What is logged on a full disk is lost; with room again, lines are written again."""
+    disk = FullDisk()
+    configure("central", form="json", level="debug", stream=disk)
+    log = structlog.get_logger()
+    for level in ("debug", "info", "warning", "error", "exception"):
+        getattr(log, level)("lost")
+    disk.room = True
+    log.info("written")
+    assert [json.loads(line)["event"] for line in disk.getvalue().splitlines()] == ["written"]
 
 
 # ---- The wire ---------------------------------------------------------------------------------

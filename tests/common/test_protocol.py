@@ -57,7 +57,8 @@ WIRE_NAMES = {
     # monitor to engine, and its answers
     *("health_check_request", "health_check_response"),
     *("start_charging_command", "stop_charging_command", "stop_cp_command", "resume_cp_command"),
-    *("report_sessions_command", "settle_sessions_command", "command_response"),
+    *("report_sessions_command", "settle_sessions_command", "recollect_command"),
+    "command_response",
     # engine to monitor
     *("charging_data", "charge_completion", "charge_request"),
     # monitor to central

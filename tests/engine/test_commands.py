@@ -89,7 +89,7 @@ def test_a_start_of_an_ended_session_is_refused(
         ("busy", {}, "connector 1 is serving session other"),
         ("stopped", {}, "connector 1 is out of order"),
         ("broken", {}, "connector 1 is broken"),
-        ("full disk", {}, "the journal cannot be written"),
+        ("full disk", {}, f"the journal cannot be written: {FULL_DISK}"),
     ],
 )
 def test_a_start_that_is_refused_stays_refused(
@@ -122,7 +122,7 @@ def test_a_start_that_the_disk_does_not_take_is_refused(engine: Engine) -> None:
     """The yes would not be true after a kill."""
     engine.disk.failing = FULL_DISK
     text = engine.refuses(engine.commands.start, start(), at(0))
-    assert text == "the journal cannot be written"
+    assert text == f"the journal cannot be written: {FULL_DISK}"
     assert engine.point.running == []
 
 
@@ -259,7 +259,9 @@ def test_settled_sessions_are_held_no_longer(engine: Engine) -> None:
     assert engine.commands.health().held_sessions == ("runs",)
     engine.commands.report(["ended"], at(5))
     assert engine.told.take() == [ticket]
-    engine.point.read(at(KEEP_SECONDS + 2))
+    engine.point.read(at(KEEP_SECONDS + 1))
+    assert engine.point.book["ended"] is not None
+    engine.point.read(at(KEEP_SECONDS + 100))
     assert engine.point.book["ended"] is None
     assert engine.point.book["runs"] is not None
 

@@ -16,6 +16,7 @@ from common.messages import (
     ErrorResponse,
     HealthCheckRequest,
     Outcome,
+    RecollectCommand,
     ReportSessionsCommand,
     Request,
     ResumeCpCommand,
@@ -28,7 +29,7 @@ from common.program import Address, Stop
 from common.protocol import received, wire_name
 from common.states import EndReason
 from common.units import Watts
-from engine import app
+from engine import app, vigil
 from engine.app import Engine, Settings
 from engine.journal import Journal
 from tests.engine.fakes import CP, FakeClock, MemoryDisk, start, stop
@@ -74,7 +75,8 @@ class Running:
 
 @pytest.fixture
 async def running(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Running]:
-    """An engine whose ticks and readings come faster than in life."""
+    """An engine whose ticks and readings come faster than in life, and its clock in leaps."""
+    monkeypatch.setattr(vigil, "ASKED_WITHIN", SETTINGS["monitor_grace"])
     monkeypatch.setattr(app, "TICK", 0.01)
     monkeypatch.setattr(app, "READING", 0.05)
     one = Running()
@@ -171,6 +173,7 @@ COMMANDS: dict[str, Request[Any]] = {
         ResumeCpCommand(cp_id="OTHER"),
         ReportSessionsCommand(cp_id="OTHER", session_ids=("s1",)),
         SettleSessionsCommand(cp_id="OTHER", session_ids=("s1",)),
+        RecollectCommand(cp_id="OTHER", since=0),
     )
 }
 

@@ -16,7 +16,7 @@ import pytest
 from click.testing import CliRunner
 
 from common.dispatch import Handled
-from common.errors import Reason
+from common.errors import LinkLost, Reason
 from common.messages import (
     ChargeCompletion,
     ChargeRequest,
@@ -29,6 +29,7 @@ from common.messages import (
 from common.states import EndReason
 from common.units import WattHours
 from engine.__main__ import main
+from engine.vigil import ASKED_WITHIN
 from tests.engine.fakes import CP, start, stop
 from tests.engine.played import (
     ENGINE,
@@ -268,14 +269,14 @@ async def test_a_kill_at_any_time_loses_nothing_that_was_said(tmp_path: Path) ->
             await monitor.link.closed
 
 
-async def test_an_engine_that_was_frozen_does_not_blame_its_monitor(tmp_path: Path) -> None:
+async def test_an_engine_that_was_frozen_for_a_moment_supplies_on(tmp_path: Path) -> None:
     """What the monitor said meanwhile is read before its silence is judged."""
-    with EngineProcess(tmp_path, "--monitor-grace", "1") as engine:
+    with EngineProcess(tmp_path, "--monitor-grace", "2") as engine:
         monitor = await PlayedMonitor.dial(engine.port)
         await monitor.link.ask(start())
         engine.send(signal.SIGSTOP)
         check = asyncio.create_task(monitor.health())
-        await asyncio.sleep(1.5)
+        await asyncio.sleep(0.5)
         engine.send(signal.SIGCONT)
         assert (await check).session_id == "s1"
         async with monitor.watching():
@@ -286,6 +287,46 @@ async def test_an_engine_that_was_frozen_does_not_blame_its_monitor(tmp_path: Pa
         assert ticket.reason is EndReason.MONITOR_LOST
         monitor.link.close()
         await monitor.link.closed
+
+
+async def test_an_engine_that_was_frozen_for_longer_than_its_grace_has_stopped(
+    tmp_path: Path,
+) -> None:
+    """Whatever waits to be read: the supply ended when the grace was over, and its energy too."""
+    with EngineProcess(tmp_path, "--monitor-grace", "1", "--time-scale", "1000") as engine:
+        monitor = await PlayedMonitor.dial(engine.port)
+        await monitor.link.ask(start(target_kwh=WattHours(50_000)))
+        async with monitor.watching():
+            before = await monitor.next(ChargingData)
+        engine.send(signal.SIGSTOP)
+        checks = [asyncio.create_task(monitor.health()) for _ in range(3)]
+        await asyncio.sleep(2.0)
+        engine.send(signal.SIGCONT)
+        ticket = await monitor.next(ChargeCompletion)
+        assert ticket.reason is EndReason.MONITOR_LOST
+        a_second = 11_000 * 1_000 // 3_600
+        assert ticket.energy_consumed_kwh < before.energy_consumed_kwh + 2.1 * a_second
+        assert {(await check).session_id for check in checks} == {None}
+        monitor.link.close()
+        await monitor.link.closed
+
+
+async def test_an_engine_that_slept_does_not_do_what_it_was_told_meanwhile(tmp_path: Path) -> None:
+    """Who asked has stopped waiting: the link is closed, and the session never begins."""
+    with EngineProcess(tmp_path) as engine:
+        monitor = await PlayedMonitor.dial(engine.port)
+        await monitor.health()
+        engine.send(signal.SIGSTOP)
+        asked = asyncio.create_task(monitor.link.ask(start("old"), within=SOON))
+        await asyncio.sleep(ASKED_WITHIN + 0.3)
+        engine.send(signal.SIGCONT)
+        with pytest.raises(LinkLost):
+            await asked
+        again = await PlayedMonitor.dial(engine.port)
+        report = ReportSessionsCommand(cp_id=CP, session_ids=("old",))
+        assert (await again.link.ask(report)).never_seen == ("old",)
+        again.link.close()
+        await again.link.closed
 
 
 # ---- Keys ----------------------------------------------------------------------------------------

@@ -8,6 +8,7 @@ import subprocess
 import tempfile
 import uuid
 from base64 import urlsafe_b64encode
+from collections.abc import Mapping
 from functools import cache
 from pathlib import Path
 
@@ -63,17 +64,32 @@ appender.console.layout.pattern=%d %p %c{1} %m%n
 
 
 class JarBroker(Broker):
-    """Kafka in a JVM of our own, with its data in a temporary folder."""
+    """Kafka in a JVM of our own, with its data in a temporary folder.
 
-    def __init__(self, jars: Path) -> None:
-        port, controller = free_port(), free_port()
+    Args:
+        port: Where clients begin; a free one if None.
+        settings: Further ones, or other ones than usual.
+        cluster_id: Of the cluster that it is a part of; one of its own if None.
+    """
+
+    def __init__(
+        self,
+        jars: Path,
+        *,
+        port: int | None = None,
+        settings: Mapping[str, str] | None = None,
+        cluster_id: str | None = None,
+    ) -> None:
+        port, controller = port or free_port(), free_port()
         self.bootstrap = f"127.0.0.1:{port}"
         self._jars = jars
-        self._listeners = {
+        listeners = {
             "listeners": f"PLAINTEXT://127.0.0.1:{port},CONTROLLER://127.0.0.1:{controller}",
             "advertised.listeners": f"PLAINTEXT://127.0.0.1:{port}",
             "controller.quorum.voters": f"1@127.0.0.1:{controller}",
         }
+        self._settings = SETTINGS | listeners | dict(settings or {})
+        self._cluster_id = cluster_id
         self._folder: Path | None = None
         self._process: subprocess.Popen[bytes] | None = None
         self._watcher: subprocess.Popen[bytes] | None = None
@@ -118,13 +134,18 @@ class JarBroker(Broker):
 
     def _format(self) -> Path:
         folder = self._folder = Path(tempfile.mkdtemp(prefix="evcharging-kafka-"))
-        settings = SETTINGS | self._listeners | {"log.dirs": str(folder / "data")}
+        settings = self._settings | {"log.dirs": str(folder / "data")}
         properties = folder / "properties"
         properties.write_text("".join(f"{key}={value}\n" for key, value in settings.items()))
         (folder / "log4j2.properties").write_text(LOG4J_PROPERTIES)
         formatted = subprocess.run(
             self._java(
-                "kafka.tools.StorageTool", "format", "-t", new_cluster_id(), "-c", properties
+                "kafka.tools.StorageTool",
+                "format",
+                "-t",
+                self._cluster_id or new_cluster_id(),
+                "-c",
+                properties,
             ),
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,

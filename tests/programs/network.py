@@ -4,10 +4,11 @@ import json
 import signal
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 from tests.kafka.ports import free_port
 
@@ -37,6 +38,15 @@ class Program:
         self._command = [str(BIN / name.split("@")[0]), *options]
         self._command += ["--log", "json", "--log-level", "debug"]
         self._process: subprocess.Popen[bytes] | None = None
+        self._lines: list[Json] = []
+        self._read = 0
+        self._reading = threading.Lock()
+
+    @property
+    def pid(self) -> int:
+        """Of its process, which runs."""
+        assert self._process is not None
+        return self._process.pid
 
     def start(self) -> None:
         """Returns when it says that it is ready."""
@@ -59,9 +69,14 @@ class Program:
         self._process.stdin.flush()
 
     def log(self) -> list[Json]:
-        """Every line that it has logged so far."""
-        lines = self._log.read_bytes().split(b"\n")[:-1]
-        return [json.loads(line) for line in lines]
+        """Every line that it has logged so far, also before it was killed and started again."""
+        with self._reading, self._log.open("rb") as log:
+            log.seek(self._read)
+            new = log.read()
+            whole = new[: new.rfind(b"\n") + 1]
+            self._read += len(whole)
+            self._lines += [json.loads(line) for line in whole.splitlines()]
+        return self._lines
 
     def says(self, event: str, **fields: object) -> Json:
         """The first log line with this event and these fields, as soon as it is there."""
@@ -73,11 +88,17 @@ class Program:
         line: Json = eventually(found, f"{self.name} logs {event!r} {fields}")
         return line
 
+    def send(self, number: signal.Signals) -> None:
+        """Send it a signal that does not end it."""
+        assert self._process is not None
+        self._process.send_signal(number)
+
     def end(self, number: signal.Signals = signal.SIGTERM) -> int:
         """Its exit code after this signal."""
         assert self._process is not None
         process, self._process = self._process, None
         process.send_signal(number)
+        process.send_signal(signal.SIGCONT)  # if it was stopped: it is to end all the same
         try:
             return process.wait(SOON)
         except subprocess.TimeoutExpired:
@@ -106,27 +127,40 @@ class Network:
 
     Args:
         database: Central's; a SQLite file in the folder if None.
+        centrals: How many; the first of them leads.
+
+    Attributes:
+        central: The first one.
+        centrals, addresses: All of them, and where they listen.
     """
 
-    def __init__(self, folder: Path, bootstrap: str, database: str | None = None) -> None:
+    def __init__(
+        self, folder: Path, bootstrap: str, database: str | None = None, *, centrals: int = 1
+    ) -> None:
         self._folder = folder
         self._kafka = ["--kafka", bootstrap]
-        self._address = f"127.0.0.1:{free_port()}"
+        self.addresses = [f"127.0.0.1:{free_port()}" for _ in range(centrals)]
+        self._address = ",".join(self.addresses)
         self._programs: list[Program] = []
-        self.central = self._add(
-            "ev-central",
-            *("--listen", self._address),
-            *("--database", database or f"sqlite:///{folder / 'central.db'}"),
-            *self._kafka,
-        )
+        self.centrals = [
+            self._add(
+                f"ev-central@{number}" if number else "ev-central",
+                *("--listen", address),
+                *("--database", database or f"sqlite:///{folder / 'central.db'}"),
+                *self._kafka,
+            )
+            for number, address in enumerate(self.addresses)
+        ]
+        self.central = self.centrals[0]
 
     @property
     def address(self) -> str:
-        """Where central listens."""
+        """Where central listens; all of them, if there are several."""
         return self._address
 
-    def __enter__(self) -> "Network":
-        self.central.start()
+    def __enter__(self) -> Self:
+        for central in self.centrals:
+            central.start()
         return self
 
     def __exit__(self, *_: object) -> None:

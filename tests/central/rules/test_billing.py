@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
-from central.rules.billing import closed, is_suspect
+from central.rules.billing import NOBODY, closed, estimated, is_suspect, unknown
 from common.states import EndReason, SessionState
 from common.units import Money, Price, WattHours, Watts, cost
 from tests.central.rules.examples import AUTHORISED, completion
@@ -85,3 +85,70 @@ def test_a_ticket_is_suspect_below_a_reading_or_above_what_the_rate_allows(
     session = replace(AUTHORISED, energy=WattHours(read))
     now = session.requested_ms / 1000 + seconds
     assert is_suspect(session, WattHours(wh), Watts(11_000), time_scale, now) is suspect
+
+
+# -- A ticket that does not come --
+
+
+@given(wh=st.integers(1, 10**8))
+def test_what_was_read_last_is_billed_where_no_ticket_comes(wh: int) -> None:
+    """As an estimate, `lost`; it frees everything, and its engine's word is still wanted."""
+    charging = replace(
+        AUTHORISED, state=SessionState.CHARGING, energy=WattHours(wh), sequence=1, confirmed=True
+    )
+    after, ticket = estimated(charging, NOW)
+    assert ticket is not None
+    assert (ticket.energy, ticket.cost) == (wh, cost(WattHours(wh), AUTHORISED.price))
+    assert (ticket.estimated, ticket.revision, ticket.reason) == (True, 1, EndReason.LOST)
+    assert (ticket.ended_at, ticket.meter_start_wh) == (NOW, None)
+    assert (after.state, after.estimated, after.settled) == (SessionState.COMPLETED, True, False)
+    assert not after.holds_connector
+    assert not after.holds_driver
+
+
+@pytest.mark.parametrize(
+    "state", [SessionState.AUTHORISED, SessionState.CHARGING, SessionState.FINISHING]
+)
+def test_without_energy_there_is_nothing_to_estimate(state: SessionState) -> None:
+    """The session fails, without a bill."""
+    after, ticket = estimated(replace(AUTHORISED, state=state), NOW)
+    assert ticket is None
+    assert (after.state, after.revision, after.estimated) == (SessionState.FAILED, 0, False)
+    assert (after.reason, after.settled) == (EndReason.LOST, False)
+    assert not after.holds_connector
+
+
+def test_a_cancelled_start_of_which_nothing_is_heard_frees_its_connector() -> None:
+    """It stays failed, with its own reason."""
+    failed = replace(AUTHORISED, state=SessionState.FAILED, holds_driver=False)
+    after, ticket = estimated(failed, NOW)
+    assert ticket is None
+    assert after == replace(failed, holds_connector=False)
+
+
+@given(read=st.integers(1, 10**7), wh=st.integers(0, 10**7))
+def test_the_true_ticket_replaces_an_estimate(read: int, wh: int) -> None:
+    """As its second revision, also without energy; then it is settled, and not estimated."""
+    charging = replace(AUTHORISED, state=SessionState.CHARGING, energy=WattHours(read))
+    guessed, _ = estimated(charging, NOW)
+    after, ticket = closed(guessed, completion(wh, EndReason.UNPLUGGED), None, NOW + 9)
+    assert ticket is not None
+    assert (ticket.energy, ticket.cost) == (wh, cost(WattHours(wh), AUTHORISED.price))
+    assert (ticket.estimated, ticket.revision, ticket.issued_at) == (False, 2, NOW + 9)
+    assert (ticket.meter_start_wh, ticket.meter_stop_wh) == (10, 10 + wh)
+    assert (after.state, after.revision, after.settled) == (SessionState.COMPLETED, 2, True)
+    assert not after.estimated
+
+
+def test_a_ticket_for_a_session_that_nobody_knows_is_kept_and_not_billed() -> None:
+    """Whose it was is not known; what it would cost can be seen from its energy and price."""
+    told = completion(4000, EndReason.UNPLUGGED, started_at=5, ended_at=9)
+    session = unknown(told, Price(3500), "EUR", NOW)
+    assert (session.session_id, session.cp_id, session.driver_id) == ("s-1", "CP-1", NOBODY)
+    assert (session.energy, session.price, session.cost) == (4000, 3500, None)
+    assert (session.state, session.revision) == (SessionState.FAILED, 0)
+    assert (session.disputed, session.settled) == (True, True)
+    assert not session.holds_connector
+    assert not session.holds_driver
+    assert (session.started_at, session.ended_at) == (5, 9)
+    assert unknown(completion(1), Price(1), "EUR", NOW).ended_at == NOW

@@ -163,3 +163,10 @@ def test_a_failed_session_without_energy_stays_failed() -> None:
     failed = in_state(SessionState.FAILED)
     event = sessions.ticket_event(failed, completion(0), EndReason.DRIVER_REQUEST)
     assert event is SessionEvent.EMPTY_TICKET
+
+
+def test_an_estimate_is_final_once_its_engine_has_forgotten_the_session() -> None:
+    """An engine that never saw what was billed has lost its journal: no ticket will come."""
+    estimate = replace(in_state(SessionState.COMPLETED), revision=1, estimated=True)
+    after = sessions.moved(estimate, SessionEvent.NEVER_SEEN, NOW)
+    assert after == replace(estimate, settled=True, ended_at=NOW)

@@ -6,7 +6,8 @@ from contextlib import contextmanager
 from sqlalchemy import Connection, delete, event
 
 from central.store import Change, schema
-from central.store.database import Database, opened, raised_epoch
+from central.store.database import Database, opened
+from central.store.lease import take_at_once
 from central.store.statements import Statements
 from central.store.writer import Outcome, Writer
 from tests.central.store import samples
@@ -22,7 +23,7 @@ class Base:
     def __init__(self, url: str, *, busy_timeout: float = 5.0) -> None:
         self.database: Database = opened(url, busy_timeout=busy_timeout)
         self._statements = Statements(self.database.dialect)
-        epoch = raised_epoch(self.database, samples.CLOCK)
+        epoch = take_at_once(self.database, "here:1", samples.CLOCK)
         self.writer = Writer(self.database.writing, self._statements, epoch, lambda: None)
         self.commits = 0
         event.listen(self.database.writing, "commit", self._count)
