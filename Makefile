@@ -14,15 +14,15 @@ READY  := $(VENV)/.ready
 UV     := uv==0.13.8
 
 # What is checked. wildcard: a folder may be missing while it is being written.
-CODE     := $(wildcard common central engine monitor driver admin bench examples deploy tests)
+CODE     := $(wildcard common central engine monitor driver admin sim bench chaos examples deploy tests)
 # What the protocol and the bill depend on. Nothing less than all of it is tested.
 COVERED  := common/units.py,common/errors.py,common/messages.py,common/protocol.py,common/codec.py,common/dispatch.py,common/states.py,common/framing.py,common/exchange.py,central/rules/**
 
-.PHONY: help setup demo test test-compose check bench docs certs format lock clean kafka \
+.PHONY: help setup demo test test-compose test-faults check sim chaos soak bench docs certs format lock clean kafka \
         check-format check-lint check-types check-imports
 
 help:  ## list the targets
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 setup: $(READY)  ## make .venv with the locked dependencies and this project in it
 
@@ -38,8 +38,20 @@ test: kafka  ## run all tests on a real Kafka, and check what they cover
 test-compose: $(READY)  ## run the whole stack of docker-compose.yml, kill, charge on; needs docker
 	$(BIN)/pytest --override-ini addopts="--strict-markers --strict-config" tests/compose
 
+test-faults: kafka  ## kill everything at every moment, cut every link: the tests that take long, too
+	$(BIN)/pytest -m "long or not long" tests/faults tests/chaos
+
 check: check-format check-lint check-types check-imports  ## what a change must pass: format, lint, types, imports, then the tests
 	@$(MAKE) --no-print-directory test
+
+sim: $(READY)  ## play SEEDS (1000) histories with simulated faults, from FIRST (0) on; or one SEED again
+	@$(BIN)/python -m sim $(if $(SEED),--seed $(SEED),--seeds $(or $(SEEDS),1000) --first $(or $(FIRST),0)) $(ARGS)
+
+chaos: kafka  ## kill and cut POINTS (50) charge points for MINUTES (5); SEED repeats a run
+	@$(BIN)/python -m chaos --points $(or $(POINTS),50) --minutes $(or $(MINUTES),5) $(if $(SEED),--seed $(SEED)) $(ARGS)
+
+soak: kafka  ## central's memory and descriptors under POINTS (2000) charge points for MINUTES (30)
+	@$(BIN)/python -m chaos.soak --points $(or $(POINTS),2000) --minutes $(or $(MINUTES),30) $(ARGS)
 
 bench: $(READY)  ## measure, and print the figures with the machine they are from
 	@$(BIN)/python -m bench

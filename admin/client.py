@@ -129,11 +129,14 @@ class Client:
         try:
             async with asyncio.timeout(seconds):
                 while True:
+                    link = await self._linked(asked)
                     try:
-                        link = await self._linked(asked)
                         return await link.ask(asked, within=self._deadline)
                     except (NoAnswer, LinkLost) as error:
                         log.info("asking again", why=str(error), message_id=asked.message_id)
+                        if link.is_closing and self.link is link:
+                            # Else it would be asked again at once, for ever: nothing is waited for.
+                            self.link = None
                     except Refused as error:
                         if error.reason not in PASSING:
                             raise

@@ -86,6 +86,11 @@ class Answers:
             self._remembered.popitem(last=False)
             self._complete = False
 
+    def given(self, key: RequestKey) -> Message | None:
+        """The answer to this request, as far as it is in memory."""
+        remembered = self._remembered.get(key)
+        return None if remembered is None else self._decoder.decode(remembered.answer)
+
     def forget_old(self) -> int:
         """Drop from memory what is too old; the Unix second before which the store may, too."""
         before = int(self._clock.wall()) - KEPT_FOR
@@ -95,6 +100,11 @@ class Answers:
                 break
             self._remembered.popitem(last=False)
         return before
+
+    def knows(self, role: Role, sender: str, request: Message) -> bool:
+        """Whether a request with this id is in work, or was answered as far as memory knows."""
+        key = request_key(role, sender, request)
+        return key in self._in_work or key in self._remembered
 
     async def once(
         self,

@@ -3,6 +3,7 @@
 `serving` makes it serve.
 """
 
+import asyncio
 import socket
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -12,6 +13,7 @@ from central.auditing import Auditing
 from central.board import Board
 from central.charging import Charging
 from central.credentials import Credentials
+from central.dead import DeadLetters
 from central.drivers import Drivers
 from central.identity import Identity
 from central.kafka import KafkaWatch
@@ -138,6 +140,7 @@ class Central:
             trusts=lambda: not self.credentials.demanded,
         )
         self.readings = Readings(self.network, store, self.changes, self.board)
+        self.dead = DeadLetters(publisher)
         orders = Orders(self.network, self.changes, self.charging, self.stopping, self.board)
         self.operators = Operators(self.network, self.answers, self.changes, orders, auditing)
         self.watch: KafkaWatch | None = None
@@ -179,9 +182,13 @@ class Central:
         """Where others find this central."""
         return self._settings.address(self.listener.port)
 
-    def restore(self) -> str | None:
-        """Take up what was stored before this start; the cluster id of the last Kafka, if any."""
-        snapshot = self.store.snapshot()
+    async def restore(self) -> str | None:
+        """Take up what was stored before this start; the cluster id of the last Kafka, if any.
+
+        Raises:
+            CannotStart: The database cannot be read.
+        """
+        snapshot = await asyncio.to_thread(self.store.snapshot)
         for point in snapshot.points:
             self.network.put_point(point)
         self.answers.restore(snapshot.answers, complete=snapshot.answers_complete)

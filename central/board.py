@@ -51,12 +51,13 @@ class Board:
         self._network = network
         self._publisher = publisher
         self._watchers: set[Link] = set()
-        self._joining: dict[Link, set[str]] = {}
+        self._joining: dict[asyncio.Task[None] | None, set[str]] = {}
         self._changed: dict[str, None] = {}  # in the order in which they changed
         self._timer: asyncio.TimerHandle | None = None
         self._published: dict[str, tuple[object, float]] = {}
         self._shown_progress: dict[str, int] = {}
         self._wire = Wiretap()
+        self._log = log.bind()  # once: structlog makes a logger anew for each line otherwise
         self._tasks: set[asyncio.Task[None]] = set()
         self.dropped = 0
 
@@ -100,14 +101,15 @@ class Board:
 
     def watch(self, link: Link) -> None:
         """Tell this operator's link every row, then whatever changes."""
-        self._joining[link] = set(self._network.points)
-        task = asyncio.ensure_future(self._join(link))
+        untold = set(self._network.points)
+        task = asyncio.ensure_future(self._join(link, untold))
+        self._joining[task] = untold  # not by the link, which may ask twice
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
 
-    async def _join(self, link: Link) -> None:
+    async def _join(self, link: Link, untold: set[str]) -> None:
         """Tell every row as fast as the link takes them, then `watch_ready`."""
-        untold = self._joining[link]
+        task = asyncio.current_task()
         try:
             while untold:
                 await link.drained()
@@ -117,7 +119,7 @@ class Board:
         except LinkLost:
             log.debug("watcher left while it joined")
         finally:
-            self._joining.pop(link, None)
+            self._joining.pop(task, None)
 
     def unwatch(self, link: Link) -> None:
         """The link is gone."""
@@ -145,7 +147,7 @@ class Board:
         ids = {"cp_id": cp_id, "session_id": session_id, "driver_id": driver_id}
         known = {name: value for name, value in ids.items() if value}
         traced = {"trace_id": trace_id} if trace_id else {}
-        write = log.info if severity is Severity.INFO else log.warning
+        write = self._log.info if severity is Severity.INFO else self._log.warning
         write(text, **known, **traced)
         if self._watchers:
             self._tell_watchers(
@@ -185,7 +187,15 @@ class Board:
             self._shown_progress[session.session_id] = percent
             update = replace(status_update(live.latest), epoch=self._network.epoch)
             self._to_driver(session.driver_id, update)
-        self.changed(session.cp_id)
+        self._moved(session.cp_id)
+
+    def _moved(self, cp_id: str) -> None:
+        """Live figures of a row have changed: watchers see it, `ev.points` only now and then."""
+        published = self._published.get(cp_id)
+        now = self._network.clock.monotonic()
+        is_due = published is None or now - published[1] >= LIVE_FIGURES_EVERY
+        if is_due or self._watchers or self._joining:
+            self.changed(cp_id)
 
     def over(self, live: LiveSession) -> None:
         """The session is over: nothing more will be forwarded."""
@@ -200,11 +210,10 @@ class Board:
             return False
         message = stamped(message, self._network.clock)
         try:
-            done = self._publisher.publish(topic, key, encode(message))
+            self._publisher.publish(topic, key, encode(message))
         except Refused:
             self.dropped += 1
             return False
-        done.add_done_callback(_seen)
         if self._wire.on:
             self._wire.seen("sent", message, f"{key} by {topic}")
         return True
@@ -222,8 +231,3 @@ def _essence(row: PointChanged) -> object:
         row.epoch,
         tuple((c.connector_id, c.status, c.session_id, c.driver_id) for c in row.connectors),
     )
-
-
-def _seen(done: asyncio.Future[None]) -> None:
-    if not done.cancelled():
-        done.exception()

@@ -12,7 +12,8 @@ from central.rules.rows import start_answer
 from central.rules.sessions import confirmed, refused, unanswered
 from central.sessions import SessionChanges
 from central.store import Change, SaveSession, SaveStopIntent
-from common.clock import new_id
+from central.turns import Turns
+from common.clock import ordered_id
 from common.errors import PASSING, LinkLost, NoAnswer, Reason, Refused
 from common.link import Link
 from common.messages import (
@@ -45,6 +46,7 @@ class Charging:
         self._answers = answers
         self._changes = changes
         self._board = board
+        self._turns = Turns()
 
     async def start(self, role: Role, sender: str, request: ChargeRequest) -> ChargeRequestResponse:
         """Let the driver charge, or say why not; the same request gets the same answer.
@@ -53,6 +55,9 @@ class Charging:
             Refused: With a reason that decides nothing, or `invalid_message`: see `Answers.once`.
             StoreUnavailable: Nothing was stored, and nothing began.
         """
+
+        if not self._answers.knows(role, sender, request):
+            self._turns.check()  # a refusal now costs least
 
         async def work(asked: Asked) -> ChargeRequestResponse:
             return await self._start(asked, request)
@@ -74,19 +79,20 @@ class Charging:
     async def _start(self, asked: Asked, request: ChargeRequest) -> ChargeRequestResponse:
         undecided = self._network.of_request(asked.key)
         if undecided is not None:
-            return await self._when_decided(undecided)
+            return await self._when_decided(asked, undecided)
         await self._network.applied(request.cp_id)
-        try:
-            live = self._admit(asked, request)
-        except Refused as no:
-            if no.reason in PASSING:
+        async with self._turns:
+            try:
+                live = self._admit(asked, request)
+            except Refused as no:
+                if no.reason in PASSING:
+                    raise
+                return await self._refuse(asked, request, no)
+            try:
+                await self._changes.write(SaveSession(live.session))
+            except BaseException:
+                self._network.release(live)
                 raise
-            return await self._refuse(asked, request, no)
-        try:
-            await self._changes.write(SaveSession(live.session))
-        except BaseException:
-            self._network.release(live)
-            raise
         self._changes.counts.started += 1
         self._board.event(
             "charge requested",
@@ -97,10 +103,15 @@ class Charging:
         )
         return await self._command(live, asked)
 
-    async def _when_decided(self, live: LiveSession) -> ChargeRequestResponse:
+    async def _when_decided(self, asked: Asked, live: LiveSession) -> ChargeRequestResponse:
         """The answer of a request whose session was stored by a central that then died."""
         await live.decided.wait()
-        return start_answer(live.session)
+        return self._given(asked) or start_answer(live.session)
+
+    def _given(self, asked: Asked) -> ChargeRequestResponse | None:
+        """The answer that was stored with what decided the start."""
+        given = self._answers.given(asked.key)
+        return given if isinstance(given, ChargeRequestResponse) else None
 
     async def _refuse(
         self, asked: Asked, request: ChargeRequest, no: Refused
@@ -124,7 +135,7 @@ class Charging:
         connector_id = admit(request.cp_id, request.connector_id, situation)
         now = network.clock.wall()
         session = Session(
-            session_id=new_id(),
+            session_id=ordered_id(now),
             cp_id=request.cp_id,
             connector_id=connector_id,
             driver_id=request.driver_id,
@@ -146,16 +157,10 @@ class Charging:
         """Tell the engine, and commit its answer, or that there was none."""
         try:
             heard = await self._ask_engine(live)
-        except BaseException:
-            live.answered = False
-            raise
         finally:
             live.commanding = False
-        try:
-            return await self._decide(live, asked, heard)
-        except BaseException:
-            live.answered = False  # not stored: the point's next report decides, and answers
-            raise
+        # If that is not stored, the point's next report decides, and answers.
+        return await self._decide(live, asked, heard)
 
     async def _ask_engine(self, live: LiveSession) -> Heard:
         """What the engine said to the start: None is yes."""
@@ -201,14 +206,14 @@ class Charging:
 
         def also(after: Session) -> list[Change]:
             intent = [SaveStopIntent(cancelled(after, now))] if after.refusal is TIMED_OUT else []
-            return [*intent, asked.remember(answer(after))]
+            return [*intent, *([] if live.answered else [asked.remember(answer(after))])]
 
         after = await self._changes.apply(live, rule, also)
         if after.refusal is TIMED_OUT:
             live.stop_reason = EndReason.CANCELLED
         if heard is not None:
             log.warning("start failed", session_id=after.session_id, why=str(heard))
-        return answer(after)
+        return self._given(asked) or answer(after)
 
 
 def said_no(heard: Heard) -> bool:

@@ -2,7 +2,7 @@
 
 A record is said to be done, and its offset may be committed, only after its effect is durable:
 for a reading after the flush that holds it, for a ticket after its transaction, for a request
-after its answer was acknowledged.
+after its answer was acknowledged. One that fails by itself is set aside: see `dead`.
 """
 
 import asyncio
@@ -12,16 +12,25 @@ import structlog
 
 from central.charging import REQUEST_EXPIRES, Charging
 from central.credentials import Credentials
+from central.dead import DeadLetters
 from central.readings import Readings
 from common.clock import Clock
 from common.codec import decoder, encode
 from common.dispatch import Dispatcher, Peer, refusal
-from common.errors import BadMessage, Reason, Refused, StoreUnavailable
+from common.errors import PASSING, BadMessage, Reason, Refused, StoreUnavailable
 from common.exchange import stamped
 from common.logs import Wiretap
 from common.messages import ChargeRequest, ErrorResponse, Message, Role
 from common.proof import HEADER
-from common.protocol import CENTRAL, CHARGING, DRIVER, DRIVER_EVENTS, DRIVER_REQUESTS, MONITOR
+from common.protocol import (
+    CENTRAL,
+    CHARGING,
+    DRIVER,
+    DRIVER_EVENTS,
+    DRIVER_REQUESTS,
+    MONITOR,
+    key_of,
+)
 from common.stream import Publisher, Record, Subscription
 
 log = structlog.get_logger()
@@ -37,56 +46,87 @@ REQUESTS_AT_ONCE = 1_000
 
 
 class ChargingIntake:
-    """Applies `ev.charging`, in order within each point, each batch as a whole."""
+    """Applies `ev.charging`: each partition by itself, in order, each batch of it as a whole."""
 
     def __init__(
-        self, subscription: Subscription, dispatcher: Dispatcher, readings: Readings
+        self,
+        subscription: Subscription,
+        dispatcher: Dispatcher,
+        readings: Readings,
+        dead: DeadLetters,
     ) -> None:
         self._subscription = subscription
         self._dispatcher = dispatcher
         self._readings = readings
+        self._dead = dead
+        self._waiting: dict[int, list[Record]] = {}
         self._decoder = decoder(MONITOR, CENTRAL, CHARGING)
         self._applied: list[Record] = []
         self._wire = Wiretap()
 
     async def run(self) -> None:
         """Apply what comes, for ever."""
-        async for batch in self._subscription:
+        async with asyncio.TaskGroup() as tasks:
+            for partition in self._waiting:  # left by a run that failed
+                tasks.create_task(self._work_off(partition))
+            async for batch in self._subscription:
+                for record in batch:
+                    if record.partition not in self._waiting:
+                        self._waiting[record.partition] = []
+                        tasks.create_task(self._work_off(record.partition))
+                    self._waiting[record.partition].append(record)
+
+    async def _work_off(self, partition: int) -> None:
+        """Apply what waits of a partition, until nothing does.
+
+        What the database does not take is tried again as a whole, and holds back nothing else.
+        """
+        while batch := self._waiting[partition]:
+            self._waiting[partition] = []
             stored = await self._apply(batch)
             while not stored:
                 await asyncio.sleep(TRY_AGAIN)
                 stored = await self._apply(batch)
             self._applied += batch
+        del self._waiting[partition]
 
     async def _apply(self, batch: list[Record]) -> bool:
-        """Apply a batch; False if the database did not take it: all of it is to be tried again.
+        """Apply a batch, less what is set aside; False if it is all to be tried again.
 
         Trying again is harmless: a reading counts once by its sequence, a ticket by its session.
         """
         waiting: list[tuple[Record, Coroutine[object, object, object]]] = []
+        dead: dict[int, tuple[Record, BaseException]] = {}
         for record in batch:
-            outcome = self._begin(record)
-            if isinstance(outcome, Coroutine):
-                waiting.append((record, outcome))
+            try:
+                outcome = self._begin(record)
+            except Exception as error:
+                dead[record.offset] = record, error
+            else:
+                if isinstance(outcome, Coroutine):
+                    waiting.append((record, outcome))
         results = await asyncio.gather(*(work for _, work in waiting), return_exceptions=True)
         stored = True
         for (record, _), result in zip(waiting, results, strict=True):
-            if isinstance(result, StoreUnavailable):
+            if isinstance(result, StoreUnavailable) or _is_passing(result):
                 stored = False
             elif isinstance(result, BaseException):
-                _set_aside(record, result)
+                dead[record.offset] = record, result
+        if dead:
+            batch[:] = [record for record in batch if record.offset not in dead]
+            for record, why in dead.values():
+                self._dead.set_aside(self._subscription, record, why)
         return stored
 
     def _begin(self, record: Record) -> object:
-        try:
-            message = self._decoder.decode(record.value)
-            peer = Peer(role=MONITOR, id=record.key, transport=CHARGING.name)
-            if self._wire.on:
-                self._wire.seen("received", message, str(peer))
-            return self._dispatcher.call(message, peer)
-        except Exception as error:
-            _set_aside(record, error)
-            return None
+        message = self._decoder.decode(record.value)
+        if record.key != key_of(CHARGING, message):
+            whose = "no key" if record.key_bytes is None else "another point's key"
+            raise BadMessage(Reason.INVALID_MESSAGE, f"the record has {whose}")
+        peer = Peer(role=MONITOR, id=record.key, transport=CHARGING.name)
+        if self._wire.on:
+            self._wire.seen("received", message, str(peer))
+        return self._dispatcher.call(message, peer)
 
     async def flush_for_ever(self) -> None:
         """Once a second, make durable what was applied, and commit its offsets."""
@@ -104,6 +144,11 @@ class ChargingIntake:
             log.warning("readings not stored", why=str(error), records=len(applied))
 
 
+def _is_passing(result: object) -> bool:
+    """Whether a record was refused for what is not its fault: too much waits for the database."""
+    return isinstance(result, Refused) and result.reason in PASSING
+
+
 class RequestIntake:
     """Answers `ev.driver.requests` on `ev.driver.events`, each request in a task of its own."""
 
@@ -115,6 +160,7 @@ class RequestIntake:
         credentials: Credentials,
         publisher: Publisher,
         clock: Clock,
+        dead: DeadLetters,
     ) -> None:
         self._subscription = subscription
         self._dispatcher = dispatcher
@@ -122,6 +168,7 @@ class RequestIntake:
         self._credentials = credentials
         self._publisher = publisher
         self._clock = clock
+        self._dead = dead
         self._decoder = decoder(DRIVER, CENTRAL, DRIVER_REQUESTS)
         self._gate = asyncio.Semaphore(REQUESTS_AT_ONCE)
         self._wire = Wiretap()
@@ -139,10 +186,11 @@ class RequestIntake:
         try:
             await self._answer(record)
         except Exception as error:
-            _set_aside(record, error)
+            self._dead.set_aside(self._subscription, record, error)
+        else:
+            self._subscription.done([record])
         finally:
             self._gate.release()
-        self._subscription.done([record])
 
     async def _answer(self, record: Record) -> None:
         if record.key is None:
@@ -156,6 +204,8 @@ class RequestIntake:
         if isinstance(answer, Message):
             whole = stamped(answer, self._clock, answering=request)
             await self._publish(record.key, whole)
+        if isinstance(answer, ErrorResponse) and answer.error is Reason.NOT_AUTHENTICATED:
+            raise BadMessage(Reason.NOT_AUTHENTICATED, answer.message)
 
     def _handle(self, request: Message, record: Record, driver_id: str, peer: Peer) -> object:
         if self._credentials.demanded:
@@ -191,16 +241,3 @@ class RequestIntake:
         while True:
             await asyncio.sleep(FLUSH_EVERY)
             await self._subscription.commit()
-
-
-def _set_aside(record: Record, error: BaseException) -> None:
-    """A record that fails by itself: said in the log, and passed over."""
-    log.error(
-        "record not applied",
-        topic=record.topic,
-        partition=record.partition,
-        offset=record.offset,
-        key=record.key,
-        why=str(error) or type(error).__name__,
-        exc_info=None if isinstance(error, BadMessage) else error,
-    )

@@ -12,7 +12,7 @@ from central.board import Board
 from central.store import NoteCluster, Store
 from common.errors import CannotStart, StoreUnavailable
 from common.messages import Severity
-from common.protocol import TOPICS
+from common.protocol import ALL_TOPICS
 from common.stream import KafkaSettings, KafkaUnreachable, ensure_topics
 
 log = structlog.get_logger()
@@ -48,7 +48,7 @@ class KafkaWatch:
         """
         try:
             cluster = await ensure_topics(
-                self._settings, TOPICS, within=LATER_WITHIN if known_cluster else FIRST_WITHIN
+                self._settings, ALL_TOPICS, within=LATER_WITHIN if known_cluster else FIRST_WITHIN
             )
         except KafkaUnreachable as error:
             if known_cluster is None:
@@ -66,7 +66,7 @@ class KafkaWatch:
         while True:
             await asyncio.sleep(LOOK_EVERY)
             try:
-                await ensure_topics(self._settings, TOPICS, within=LATER_WITHIN)
+                await ensure_topics(self._settings, ALL_TOPICS, within=LATER_WITHIN)
             except (KafkaUnreachable, CannotStart) as error:
                 self._went(str(error))
             except StoreUnavailable as error:

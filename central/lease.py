@@ -7,20 +7,34 @@ lead at once, unless a clock runs wrong; and if one does, nothing it does takes 
 transaction checks its epoch (`store.writer`), and its commands and events carry it.
 
 A leader that stood still cannot know it. So it looks at its clock before each message: what it may
-not say any more is held back by the fence, on links and before Kafka.
+not say any more is held back by the fence, on links and before Kafka. Where it has learned that
+its database does not answer, so that nobody can have taken the lease, it still shows what it knows.
 """
 
 import asyncio
 from collections.abc import Callable
 
 import structlog
+from msgspec.structs import replace
 
 from central.store import RenewLease, Store
 from central.store.database import Database
 from central.store.lease import Leader, give_back, look, take
 from common.clock import Clock
-from common.errors import Reason, StoreUnavailable
-from common.messages import ErrorResponse, Message, Response
+from common.errors import ChargingError, Reason, StoreUnavailable
+from common.messages import (
+    AuthResponse,
+    CommandResponse,
+    ErrorResponse,
+    EventLogged,
+    HealthResponse,
+    HeartbeatResponse,
+    Message,
+    PointChanged,
+    PointsResponse,
+    Response,
+    WatchReady,
+)
 
 log = structlog.get_logger()
 
@@ -34,8 +48,20 @@ LOOK_EVERY = 0.5
 """Seconds between two looks of a standby."""
 
 SENT_AWAY_AFTER = 60.0
-"""Seconds without a renewal, because the database does not answer, after which peers are sent away:
+"""Seconds without a renewal after which peers are sent away, if the database cannot be read either:
 another central may reach it, and lead."""
+
+
+SHOWS = (
+    AuthResponse,
+    PointsResponse,
+    HealthResponse,
+    CommandResponse,  # to who wants to watch
+    PointChanged,
+    EventLogged,
+    WatchReady,
+)
+"""What only shows an operator how things are, and lets nobody do anything."""
 
 
 class Lease:
@@ -46,7 +72,8 @@ class Lease:
 
     Attributes:
         on_back: Called when it leads again after it could not renew for a while.
-        over: Set when it is lost for good, or when nothing was renewed for `SENT_AWAY_AFTER`.
+        over: Set when it is lost for good, or when this central was cut off from the database for
+            `SENT_AWAY_AFTER`.
     """
 
     def __init__(self, store: Store, clock: Clock, begun: float) -> None:
@@ -55,6 +82,7 @@ class Lease:
         self._store = store
         self._clock = clock
         self._renewed = begun
+        self._is_waiting = False
 
     @property
     def leads(self) -> bool:
@@ -65,10 +93,18 @@ class Lease:
         """What may be sent in place of a message, now: it itself while this central leads.
 
         Without the lead an answer becomes `internal`, which promises nothing and may be asked
-        again; of what is no answer nothing is sent.
+        again; of what is no answer nothing is sent. While the database does not answer, a
+        heartbeat's answer is a bare sign of life, and operators see what there is to see.
         """
         if self.leads or isinstance(message, ErrorResponse):
             return message
+        if self._is_waiting and not self.over.is_set():
+            if isinstance(message, SHOWS):
+                return message
+            if isinstance(message, HeartbeatResponse):
+                return replace(
+                    message, stopped=None, settled_sessions=None, unsettled_sessions=None
+                )
         if isinstance(message, Response):
             return ErrorResponse(
                 message_id=message.message_id,
@@ -83,15 +119,25 @@ class Lease:
         """Renew it until it is over; then return."""
         watching = asyncio.ensure_future(self._store.lost_lead.wait())
         try:
-            while not watching.done() and self._age() < SENT_AWAY_AFTER:
+            while not watching.done() and not await self._is_cut_off():
                 await self._renew()
                 await asyncio.wait((watching,), timeout=RENEW_EVERY)
         finally:
             watching.cancel()
         self.over.set()
 
-    def _age(self) -> float:
-        return self._clock.monotonic() - self._renewed
+    async def _is_cut_off(self) -> bool:
+        """Whether another central may lead by now without our having heard of it.
+
+        Not where the database can be read, and only takes no writes: a disk that is full is so for
+        every central.
+        """
+        if self._clock.monotonic() - self._renewed < SENT_AWAY_AFTER:
+            return False
+        try:
+            return await self._store.lease_epoch() != self._store.epoch
+        except ChargingError:
+            return True
 
     async def _renew(self) -> None:
         asked = self._clock.monotonic()
@@ -100,10 +146,11 @@ class Lease:
             async with asyncio.timeout(TTL):
                 await self._store.write(RenewLease())
         except Exception as error:  # whatever it is: the next try may do better
+            self._is_waiting = not self._store.lost_lead.is_set()
             why = str(error) or f"no answer within {TTL:g} s"
             log.warning("lease not renewed", why=why, epoch=self._store.epoch)
             return
-        self._renewed = asked
+        self._renewed, self._is_waiting = asked, False
         if not led:
             log.warning("leads again", epoch=self._store.epoch)
             self.on_back()
@@ -118,11 +165,13 @@ class Candidate:
     Attributes:
         leader: The lease as it was last seen; None if nobody ever led.
         lives: Whether its holder was seen to renew it.
+        trouble: Why the database could not be looked at; None if it could.
     """
 
     def __init__(self, database: Database, address: str, clock: Clock) -> None:
         self.leader: Leader | None = None
         self.lives = False
+        self.trouble: str | None = None
         self._database = database
         self._address = address
         self._clock = clock
@@ -142,7 +191,12 @@ class Candidate:
         Raises:
             StoreUnavailable: The database does not answer now.
         """
-        seen = await asyncio.to_thread(look, self._database)
+        try:
+            seen = await asyncio.to_thread(look, self._database)
+        except StoreUnavailable as error:
+            self.trouble = error.why
+            raise
+        self.trouble = None
         now = self._clock.monotonic()
         if seen is None or not self._is_as_before(seen):
             self._unchanged_since = now

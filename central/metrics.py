@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator
 from central.board import Board
 from central.counts import OVER, REFUSED, SessionCounts
 from central.credentials import Credentials
+from central.dead import DeadLetters
 from central.identity import Identity
 from central.lease import Candidate, Lease
 from central.network import LiveSession, Network
@@ -16,7 +17,7 @@ from common.messages import ManualCommandName, Outcome
 from common.metrics import table
 from common.metrics.histogram import COUNTS, Histogram
 from common.metrics.metric import Sample
-from common.protocol import ADMIN, DRIVER, MONITOR
+from common.protocol import ADMIN, CHARGING, DRIVER, DRIVER_REQUESTS, MONITOR
 from common.states import EndReason, SessionState, Status
 
 
@@ -108,6 +109,15 @@ def told_samples(board: Board, outbox: Outbox) -> Iterator[Sample]:
     """What waits to be told to drivers by Kafka, and what never was."""
     yield table.LIVE_DROPPED(board.dropped)
     yield table.OUTBOX(outbox.waiting)
+
+
+def dead_samples(dead: DeadLetters) -> Iterator[Sample]:
+    """Records that could not be applied."""
+    taken = dead.taken.copy()
+    for topic in (CHARGING, DRIVER_REQUESTS):
+        yield table.DEAD(taken[topic.name], topic.name)
+    yield table.DEAD_WAITING(dead.waiting)
+    yield table.DEAD_LEFT(dead.left)
 
 
 def credential_samples(credentials: Credentials) -> Iterator[Sample]:

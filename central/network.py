@@ -51,8 +51,8 @@ class LiveSession:
         energy, rate, sequence: Its latest reading, stored once a second.
         lock: Held while a change of it is being committed, so that changes follow one another.
         commanding: Its start command is yet to be sent, or its answer is awaited.
-        answered: The request that began it has its answer, or will get it from who awaits the
-            command; False after a restart in between: then the next report decides.
+        answered: The answer to the request that began it is stored. It is stored with whatever
+            decides it first: the engine's answer to the command, or what is heard before that.
         decided: Set once it is known whether its start succeeded.
         stop_reason: Why it was told to end.
         finishing_since: Monotonic time at which it began to finish.
@@ -68,6 +68,8 @@ class LiveSession:
         self.commanding = False
         self.answered = answered
         self.decided = asyncio.Event()
+        if answered:
+            self.decided.set()
         self.stop_reason = session.reason
         self.finishing_since = now
         self.named_at = now
@@ -236,7 +238,7 @@ class Network:
 
     def reserve(self, session: Session) -> LiveSession:
         """Hold what a new session holds, before it is stored."""
-        live = LiveSession(session, answered=True, now=self.clock.monotonic())
+        live = LiveSession(session, answered=False, now=self.clock.monotonic())
         self._index(live)
         return live
 

@@ -42,8 +42,7 @@ class Readings:
         if live is None:
             log.debug("reading of a session that is over")
             return
-        if not self._agrees(live, reading, peer):
-            return
+        self._must_agree(live, reading, peer)
         live.named_at = self._network.clock.monotonic()
         if counts(live.latest, reading):
             live.energy = reading.energy_consumed_kwh
@@ -82,8 +81,7 @@ class Readings:
             if live is None:
                 assert session is not None
                 live = self._network.restore(session, answered=True)
-        if not self._agrees(live, completion, peer):
-            return
+        self._must_agree(live, completion, peer)
         try:
             await self._changes.ticket(live, completion)
         except Conflict as error:
@@ -106,19 +104,19 @@ class Readings:
         except Conflict:  # a repeat of it was faster
             log.info("a disputed ticket again", session_id=completion.session_id)
 
-    def _agrees(
+    def _must_agree(
         self, live: LiveSession, message: ChargingData | ChargeCompletion, peer: Peer
-    ) -> bool:
-        """Whether the record's key, the message and the session name the same point."""
+    ) -> None:
+        """Take nothing of another point than the session's.
+
+        Raises:
+            BadMessage: The record's key, the message and the session do not name the same one.
+        """
         if message.cp_id == peer.id == live.session.cp_id:
-            return True
-        self._board.event(
-            f"record of {peer.id} about {message.cp_id} for a session at {live.session.cp_id}",
-            Severity.ALARM,
-            cp_id=message.cp_id,
-            session_id=message.session_id,
-        )
-        return False
+            return
+        text = f"record of {peer.id} about {message.cp_id} for a session at {live.session.cp_id}"
+        self._board.event(text, Severity.ALARM, cp_id=message.cp_id, session_id=message.session_id)
+        raise BadMessage(Reason.INVALID_MESSAGE, text, message.message_id)
 
     async def flush(self, subscription: Subscription, applied: list[Record]) -> None:
         """Make readings durable, then commit the offsets of the records that were applied.

@@ -209,6 +209,7 @@ class Office:
         finally:
             keeping.cancel()
             await store.close()
+            gc.unfreeze()
         if not lease.over.is_set():
             await self._candidate.give_back(epoch)
 
@@ -220,7 +221,7 @@ class Office:
         stopping: "asyncio.Future[None]",
     ) -> None:
         self._show(central, publisher)
-        known_cluster = central.restore()
+        known_cluster = await central.restore()
         await central.credentials.refresh()
         kafka = self._settings.kafka_settings()
         central.watch = watch = KafkaWatch(kafka, central.store, central.board)
@@ -253,6 +254,7 @@ class Office:
             partial(metrics.operator_samples, central.operators),
             partial(metrics.told_samples, central.board, central.outbox),
             partial(metrics.credential_samples, central.credentials),
+            partial(metrics.dead_samples, central.dead),
             partial(published, publisher),
         ):
             self._exporter.add(source)
@@ -293,7 +295,7 @@ async def _work(
     stopping: "asyncio.Future[None]",
 ) -> None:
     assert central.watch is not None
-    intake = ChargingIntake(readings, central.dispatcher, central.readings)
+    intake = ChargingIntake(readings, central.dispatcher, central.readings, central.dead)
     asked = RequestIntake(
         requests,
         central.dispatcher,
@@ -301,6 +303,7 @@ async def _work(
         central.credentials,
         publisher,
         central.clock,
+        central.dead,
     )
     async with asyncio.TaskGroup() as tasks:
         serving = [
@@ -309,6 +312,7 @@ async def _work(
                 intake.run,
                 intake.flush_for_ever,
                 asked.run,
+                central.dead.run,
                 central.outbox.run,
                 central.patrol.run,
                 central.credentials.run,

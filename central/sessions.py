@@ -26,6 +26,7 @@ from central.store import (
     CorrectTicket,
     DropStopIntent,
     SaveAudit,
+    Remember,
     SaveSession,
     SaveStopIntent,
     Store,
@@ -37,6 +38,10 @@ log = structlog.get_logger()
 
 Rule = Callable[[Session], Session]
 Also = Callable[[Session], Iterable[Change]]
+
+
+def _answers(changes: Iterable[Change]) -> bool:
+    return any(isinstance(change, Remember) for change in changes)
 
 
 def _nothing(_: Session) -> Iterable[Change]:
@@ -94,10 +99,12 @@ class SessionChanges:
             after = rule(before)
             changes: list[Change] = list(also(after))
             if after is not before:
-                changes += [SaveSession(after), *self._to_driver(before, after)]
-                changes += self._answer_if_decided(live, after)
+                changes += [SaveSession(after, before), *self._to_driver(before, after)]
+                if not _answers(changes):
+                    changes += self._answer_if_decided(live, after)
             if changes:
                 await self.write(*changes)
+            live.answered = live.answered or _answers(changes)
             if after is not before:
                 self._committed(live, before, after)
             return after
@@ -126,7 +133,7 @@ class SessionChanges:
                 return
             if ticket is not None and self._is_suspect(before, ticket, now):
                 after = replace(after, suspect=True)
-            changes: list[Change] = [SaveSession(after)]
+            changes: list[Change] = [SaveSession(after, before)]
             if ticket is not None and before.estimated:
                 changes += [CorrectTicket(ticket), SaveAudit(self._correction(before, after))]
             elif ticket is not None:
@@ -149,7 +156,7 @@ class SessionChanges:
             after, ticket = estimated(before, int(self._network.clock.wall()))
             if after == before:
                 return
-            changes: list[Change] = [SaveSession(after)]
+            changes: list[Change] = [SaveSession(after, before)]
             if ticket is not None:
                 changes.append(AddTicket(ticket))
             changes += self._to_driver(before, after, ticket)
@@ -212,7 +219,9 @@ class SessionChanges:
         )
         if not session.disputed:
             disputed = replace(session, disputed=True)
-            await self.write(SaveSession(disputed), SaveAudit(self._disputed(disputed, text)))
+            await self.write(
+                SaveSession(disputed, session), SaveAudit(self._disputed(disputed, text))
+            )
             self._network.put_session(live, disputed)
         self._alarm(text, session)
 
@@ -238,7 +247,12 @@ class SessionChanges:
         return [self._outbox.entry(after.driver_id, message) for message in messages]
 
     def _answer_if_decided(self, live: LiveSession, after: Session) -> list[Change]:
-        """The answer to a request that nobody is answering: central died, or could not store."""
+        """The answer to the request that began it, where it has none yet and this decides it.
+
+        It may be decided before its command is answered, or by nobody who awaits that any more. To
+        be the answer for ever it must be stored now: who repeats the request after a crash would
+        begin another charge.
+        """
         undecided = after.state is SessionState.AUTHORISED and not after.confirmed
         if live.answered or undecided:
             return []

@@ -13,7 +13,10 @@ from common.protocol import CENTRAL
 
 
 class Standby:
-    """Answers every message `standby`, with the leader's address where it is known."""
+    """Answers every message `standby`, with the leader's address where it is known.
+
+    Where the database cannot be looked at nobody knows who leads: then it is `internal`.
+    """
 
     def __init__(self, candidate: Candidate, clock: Clock) -> None:
         self._candidate = candidate
@@ -33,6 +36,8 @@ class Standby:
 
     def sentence(self) -> ErrorResponse:
         """What whoever asks is told."""
+        if self._candidate.trouble is not None:
+            return ErrorResponse(error=Reason.INTERNAL, message="the database does not answer")
         leader = self._candidate.leads_elsewhere
         return ErrorResponse(
             error=Reason.STANDBY,

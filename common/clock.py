@@ -40,6 +40,21 @@ def jitter(longest: float) -> float:
     return _random.uniform(0.0, longest)
 
 
+def ordered_id(now: float) -> str:
+    """A version 7 UUID (RFC 9562), greater than those of earlier milliseconds.
+
+    For what a database keeps by its id: ids by chance touch a page of the disk each, those of the
+    same moment share one.
+
+    Args:
+        now: Unix seconds.
+    """
+    chance = f"{_random.getrandbits(80):020x}"
+    time = f"{int(now * 1000):012x}"
+    variant = "89ab"[int(chance[0], 16) & 3]
+    return f"{time[:8]}-{time[8:]}-7{chance[1:4]}-{variant}{chance[4:7]}-{chance[7:19]}"
+
+
 def new_id() -> str:
     """A version 4 UUID (RFC 9562) for a new message or session.
 

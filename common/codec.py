@@ -6,7 +6,6 @@ told: a `BadMessage`. Nothing behind it checks a type or a bound again.
 """
 
 from collections.abc import Iterable
-from decimal import Decimal, InvalidOperation
 from functools import cache, reduce
 from json import JSONDecodeError
 from json import loads as parse_json
@@ -32,22 +31,23 @@ _envelope = msgspec.json.Decoder(_Envelope)
 _fields = msgspec.json.Decoder(dict[str, msgspec.Raw])
 
 
-def _number(digits: str) -> Decimal:
-    try:
-        return Decimal(digits)
-    except InvalidOperation:  # an exponent beyond even Decimal's
-        raise ValueError("Number out of range") from None
+class _Digits(str):
+    """A JSON number that is no integer, as it was written."""
+
+    __slots__ = ()
 
 
 def _from_wire(kind: type, value: Any) -> Any:
     if issubclass(kind, Quantity):
+        if isinstance(value, _Digits):
+            return kind.from_digits(value)
         return kind.from_number(value)
     raise AssertionError(f"unexpected type {kind} in a message")
 
 
 def _to_wire(value: Any) -> Any:
     if isinstance(value, Quantity):
-        return msgspec.Raw(str(value).encode())
+        return msgspec.Raw(value.as_json())
     raise AssertionError(f"unexpected {type(value)} in a message")
 
 
@@ -71,7 +71,7 @@ class Decoder:
         self._names = frozenset(wire_name(m) for m in self.messages)
         union: Any = reduce(or_, sorted(self.messages, key=lambda m: m.__name__))
         self._typed: msgspec.json.Decoder[Message] = msgspec.json.Decoder(
-            union, dec_hook=_from_wire, float_hook=_number
+            union, dec_hook=_from_wire, float_hook=_Digits
         )
 
     def decode(self, data: bytes) -> Message:

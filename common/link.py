@@ -154,15 +154,16 @@ class Link(asyncio.Protocol):
         assert isinstance(sent, Request)
         answer: asyncio.Future[Any] = self._loop.create_future()
         self._exchange.expect(sent, answer)
+        late = self._loop.call_later(seconds, _too_late, answer)
         try:
             with self._timed(type(request)):
                 self._send(sent)
-                async with asyncio.timeout(seconds):
-                    result: Answer = await answer
-                    return result
+                result: Answer = await answer
+                return result
         except TimeoutError:
             raise NoAnswer(wire_name(type(request)), seconds) from None
         finally:
+            late.cancel()
             self._exchange.forget(sent.message_id)
 
     def _timed(self, request: type[Message]) -> AbstractContextManager[None]:
@@ -434,6 +435,11 @@ class Link(asyncio.Protocol):
     def _drop(self, why: str, ending: Ending) -> None:
         self.close()
         self._why, self._ending = why, ending
+
+
+def _too_late(answer: "asyncio.Future[Any]") -> None:
+    if not answer.done():
+        answer.set_exception(TimeoutError())
 
 
 def _keep_alive(connection: socket.socket | None) -> None:

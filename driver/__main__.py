@@ -135,12 +135,13 @@ def main(
             raise click.UsageError("Missing option '--driver-id'.", ctx)
         try:
             config = program.read_kafka_config(kafka_config)
+            to_kafka = KafkaSettings(",".join(map(str, kafka)), config)
         except CannotStart as error:
             raise click.UsageError(str(error), ctx) from None
         return Settings(
             driver_id=driver_id,
             central=central,
-            kafka=KafkaSettings(",".join(map(str, kafka)), config),
+            kafka=to_kafka,
             state=state or Path(STATE, driver_id),
             credential=credential,
             tls=tls,

@@ -1,6 +1,6 @@
 """What a driver asks for, and the session that comes of it: messages made, and read."""
 
-from common.clock import new_id
+from common.clock import new_id, ordered_id
 from common.errors import Reason, Refused
 from common.messages import (
     ChargeRequest,
@@ -21,7 +21,7 @@ def new_charge(
     now: int,
 ) -> ChargeRequest:
     """A request for a charge. Its id is the trace of all that follows from it."""
-    request_id = new_id()
+    request_id = ordered_id(now)
     return ChargeRequest(
         message_id=request_id,
         trace_id=request_id,

@@ -39,7 +39,7 @@ class Span:
         """
         first, dash, last = text.partition("-")
         if not all(re.fullmatch("[0-9]{1,9}", part) for part in (first, last if dash else first)):
-            raise ValueError(f"{text!r} is neither a service's number nor FIRST-LAST")
+            raise ValueError(f"{_shortened(text)!r} is neither a service's number nor FIRST-LAST")
         span = cls(int(first), int(last if dash else first))
         if not 1 <= span.first <= span.last:
             raise ValueError(f"{text!r}: services are counted from 1, and FIRST comes before LAST")

@@ -178,7 +178,7 @@ class StateFolder:
             return None
         except OSError as error:
             raise CannotStart(f"cannot read state in {path}: {error.strerror}") from None
-        except (msgspec.MsgspecError, ValueError) as error:
+        except (msgspec.MsgspecError, ValueError, RecursionError) as error:
             raise CannotStart(
                 f"{path} is no driver's state ({error}): delete it to begin afresh"
             ) from None

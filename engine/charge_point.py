@@ -207,7 +207,7 @@ class ChargePoint:
         self._finish([c.advance(now) for c in self.connectors.values()], now)
 
     def read(self, now: Moment) -> None:
-        """Take the readings, which are journaled and told; mend a journal that failed or is full."""
+        """Take the readings, which are journaled and told; mend a journal that needs it."""
         for session in self.book.mend(self._registers(), now):
             self.tell_of(session)
         taken = [c.read(now) for c in self.connectors.values()]

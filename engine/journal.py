@@ -244,7 +244,7 @@ def _good_line_in(data: bytes, offset: int) -> bool:
 def _decode(body: bytes, name: str, offset: int) -> _Line:
     try:
         return _decoder.decode(body)
-    except msgspec.MsgspecError as error:
+    except (msgspec.MsgspecError, ValueError, RecursionError) as error:  # ValueError: no UTF-8
         raise JournalDamaged(name, offset, str(error)) from None
 
 

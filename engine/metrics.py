@@ -19,7 +19,9 @@ def point_samples(point: ChargePoint) -> Iterator[Sample]:
     yield table.ENGINE_READINGS(point.readings)
     yield table.HELD(len(point.book.held()))
     yield table.JOURNAL_BYTES(point.book.journal_bytes)
+    yield table.JOURNAL_LIMIT(point.book.limit)
     yield table.JOURNAL_UP(float(not point.book.trouble))
+    yield table.JOURNAL_FULL(float(point.book.full))
 
 
 def uplink_samples(uplink: Uplink) -> Iterator[Sample]:
@@ -29,5 +31,4 @@ def uplink_samples(uplink: Uplink) -> Iterator[Sample]:
 
 def missing(point: ChargePoint) -> str:
     """What the engine lacks to serve, in a sentence; empty if nothing."""
-    trouble = point.book.trouble
-    return f"the journal takes nothing: {trouble}" if trouble else ""
+    return point.book.objection

@@ -40,9 +40,13 @@ class SaveSession(Struct, frozen=True):
 
     What it began with stays as it was first stored: point, connector, driver, price, currency,
     target, `requested_ms`, request, digest and trace.
+
+    Attributes:
+        since: As it is stored, where that is known: then what has not changed is not written.
     """
 
     session: Session
+    since: Session | None = None
 
 
 class SaveReading(Struct, frozen=True):
@@ -104,9 +108,14 @@ class AddToOutbox(Struct, frozen=True):
 
 
 class DropFromOutbox(Struct, frozen=True):
-    """This was published and acknowledged; nothing happens where it is gone already."""
+    """These were published and acknowledged; nothing happens where they are gone already.
 
-    number: int
+    Attributes:
+        first, last: All numbers from the one to the other, both included.
+    """
+
+    first: int
+    last: int
 
 
 class SaveAudit(Struct, frozen=True):

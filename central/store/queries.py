@@ -27,6 +27,7 @@ from central.store.schema import (
     audit,
     cluster,
     credentials,
+    lease,
     outbox,
     points,
     sessions,
@@ -139,6 +140,11 @@ def sessions_of(connection: Connection, ids: Sequence[str]) -> dict[str, Session
             session = rows.session_from(row)
             found[session.session_id] = session
     return found
+
+
+def lease_epoch(connection: Connection) -> int | None:
+    """Of whoever holds the lease."""
+    return connection.execute(select(lease.c.epoch)).scalar_one_or_none()
 
 
 def ticket(connection: Connection, session_id: str) -> Ticket | None:

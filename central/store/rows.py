@@ -66,6 +66,20 @@ def is_open(session: Session) -> bool:
     )
 
 
+INDEXED = ("state", "holds_connector", "holds_driver", "open")
+"""The columns of a session that change and stand in an index."""
+
+
+def indexed_alike(session: Session, other: Session) -> bool:
+    """Whether both have the same in `INDEXED`, given that they are one session."""
+    return (
+        session.state is other.state
+        and session.holds_connector == other.holds_connector
+        and session.holds_driver == other.holds_driver
+        and is_open(session) == is_open(other)
+    )
+
+
 def session_row(session: Session) -> Row:
     target, cost = session.target, session.cost
     reason, refusal = session.reason, session.refusal

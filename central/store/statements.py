@@ -4,9 +4,9 @@ SQLAlchemy builds and compiles the SQL; running its text with tuples (`exec_driv
 out what it would do for every row again, which costs more than the insert itself.
 """
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
-from typing import assert_never
+from typing import Any, assert_never
 
 from sqlalchemy import (
     ColumnElement,
@@ -23,6 +23,7 @@ from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.sql.compiler import SQLCompiler
 from sqlalchemy.sql.expression import ClauseElement
 
+from central.rules.records import Session
 from central.store import rows, schema
 from central.store.changes import (
     FORGOTTEN_AT_ONCE,
@@ -74,6 +75,22 @@ Step = tuple[Statement, rows.Row]
 """A statement and the values for it."""
 
 
+@dataclass(frozen=True, slots=True)
+class _Update:
+    """An update of some columns of a row.
+
+    Attributes:
+        places: Where the values for it stand in the whole row.
+    """
+
+    statement: Statement
+    places: Sequence[int]
+
+    def values(self, row: rows.Row) -> rows.Row:
+        """Those of a row that it takes."""
+        return tuple([row[place] for place in self.places])
+
+
 class Statements:
     """The writing statements of one dialect, whose `paramstyle` is by position."""
 
@@ -93,6 +110,8 @@ class Statements:
             self.epoch = self._text(select(lease.c.epoch), [])
         self._save_point = self._upsert(schema.points)
         self._save_session = self._upsert(schema.sessions)
+        self._update_session = self._updating(schema.sessions)
+        self._update_details = self._updating(schema.sessions, without=rows.INDEXED)
         self._save_reading = self._reading()
         self._add_ticket = self._insert(schema.tickets)
         self._correct_ticket = self._upsert(schema.tickets)
@@ -101,7 +120,7 @@ class Statements:
         self._save_intent = self._upsert(schema.stop_intents)
         self._drop_intent = self._delete(schema.stop_intents)
         self._add_to_outbox = self._insert(schema.outbox)
-        self._drop_from_outbox = self._delete(schema.outbox)
+        self._drop_from_outbox = self._dropping()
         self._note_cluster = self._upsert(schema.cluster)
         self._save_audit = self._upsert(schema.audit)
         self._renew_lease = self._renewing()
@@ -109,15 +128,15 @@ class Statements:
     def prepare(self, change: Change) -> Step:
         """The statement that makes this change, and its values."""
         match change:
-            case SaveSession(session):
-                return self._save_session, rows.session_row(session)
+            case SaveSession(session, since):
+                return self._saved(session, since)
             case SaveReading(session_id, energy, rate, sequence):
                 values = (int(energy), int(rate), sequence, session_id, sequence)
                 return self._save_reading, values
             case AddToOutbox(entry):
                 return self._add_to_outbox, rows.outbox_row(entry)
-            case DropFromOutbox(number):
-                return self._drop_from_outbox, (number,)
+            case DropFromOutbox(first, last):
+                return self._drop_from_outbox, (first, last)
             case Remember(answer):
                 return self._remember, rows.answer_row(answer)
             case AddTicket(ticket):
@@ -140,6 +159,31 @@ class Statements:
                 return self._renew_lease, (1,)
             case _:
                 assert_never(change)
+
+    def _saved(self, session: Session, since: Session | None) -> Step:
+        """What costs most here are the indexes of sessions: they are left alone where possible."""
+        row = rows.session_row(session)
+        if since is None:
+            return self._save_session, row
+        alike = rows.indexed_alike(session, since)
+        update = self._update_details if alike else self._update_session
+        return update.statement, update.values(row)
+
+    def _updating(self, table: Table, without: Collection[str] = ()) -> "_Update":
+        """An update of a known row: of all that may change, but these columns."""
+        (key,) = table.primary_key.columns
+        changing = [
+            column.name
+            for column in table.columns
+            if not column.primary_key and column.info != schema.FIXED and column.name not in without
+        ]
+        marks = [f"new_{name}" for name in changing]
+        values: dict[str, Any] = {
+            name: bindparam(mark) for name, mark in zip(changing, marks, strict=True)
+        }
+        changed = update(table).values(values).where(key == bindparam("of_row"))
+        places = [table.columns.keys().index(name) for name in (*changing, key.name)]
+        return _Update(self._statement(table, changed, [*marks, "of_row"]), places)
 
     def _reading(self) -> Statement:
         table = schema.sessions
@@ -170,6 +214,12 @@ class Statements:
             .offset(literal_column("0"))  # for SQLite one is added as a value otherwise
         )
         return self._statement(table, delete(table).where(tuple_(*keys).in_(oldest)), ["before"])
+
+    def _dropping(self) -> Statement:
+        table = schema.outbox
+        number = table.c.number
+        published = number.between(bindparam("first"), bindparam("last"))
+        return self._statement(table, delete(table).where(published), ["first", "last"])
 
     def _renewing(self) -> Statement:
         table = schema.lease

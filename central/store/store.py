@@ -213,6 +213,10 @@ class Store:
         """The credentials that were made or revoked after this change, in that order."""
         return await self._read(partial(queries.changed_credentials, after=after))
 
+    async def lease_epoch(self) -> int | None:
+        """Of whoever holds the lease now; None if nobody ever did."""
+        return await self._read(queries.lease_epoch)
+
     async def outbox(self, after: int, limit: int) -> list[OutboxEntry]:
         """What is still to be published after this number, in order; 10,000 at most."""
         return await self._read(partial(queries.outbox_page, after=after, limit=limit))

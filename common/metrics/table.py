@@ -118,6 +118,27 @@ KAFKA_LAG = Metric(
 KAFKA_READ = Metric(
     "ev_kafka_read_records_total", "counter", "Records that were read.", CENTRAL, ("topic",)
 )
+DEAD = Metric(
+    "ev_dead_records_total",
+    "counter",
+    "Records that could not be applied, by the topic that they came by; they are set aside on"
+    " `ev.dead`, with the reason.",
+    CENTRAL,
+    ("topic",),
+)
+DEAD_WAITING = Metric(
+    "ev_dead_waiting_records",
+    "gauge",
+    "Records that could not be applied, and that `ev.dead` has not taken yet.",
+    CENTRAL,
+)
+DEAD_LEFT = Metric(
+    "ev_dead_left_records_total",
+    "counter",
+    "Of the records that could not be applied, those left in their topic because too many waited"
+    " for `ev.dead`; central's next start finds them again.",
+    CENTRAL,
+)
 LIVE_DROPPED = Metric(
     "ev_live_records_dropped_total",
     "counter",
@@ -227,6 +248,15 @@ REGISTER = Metric(
 CONNECTORS = Metric("ev_engine_connectors", "gauge", "Connectors by status.", ENGINE, ("status",))
 ENGINE_READINGS = Metric(
     "ev_engine_readings_total", "counter", "Readings that were journaled.", ENGINE
+)
+JOURNAL_LIMIT = Metric(
+    "ev_engine_journal_limit_bytes", "gauge", "What the journal may have.", ENGINE
+)
+JOURNAL_FULL = Metric(
+    "ev_engine_journal_full",
+    "gauge",
+    "1 while nothing is supplied because the journal is full of tickets that are not settled.",
+    ENGINE,
 )
 HELD = Metric(
     "ev_engine_held_tickets",

@@ -8,7 +8,7 @@ from msgspec import inspect as kinds
 from common import admittance, dial, errors, exchange, framing, link, listen, protocol, units
 from common.errors import NOT_ANSWERS, PASSING, Reason
 from common.messages import AuthRequest, Message, Response, Role
-from common.protocol import ROUTES, TOPICS, Topic, answer_of, sent, wire_name
+from common.protocol import DEAD, ROUTES, TOPICS, Topic, answer_of, sent, wire_name
 from common.reference.fields import bare, field_table, fields_of
 from common.reference.markdown import code, generated_from, link_to, listing, mermaid, table
 from common.reference.source import definition, meanings
@@ -154,6 +154,9 @@ def _topics() -> Iterator[str]:
         who = f"{', '.join(writers)} → {', '.join(readers)}"
         settings = ", ".join(f"`{name}={value}`" for name, value in topic.config.items())
         rows.append([code(topic), who, code(topic.key), str(topic.partitions), settings])
+    settings = ", ".join(f"`{name}={value}`" for name, value in DEAD.config.items())
+    who = "central → operators: what could not be applied"
+    rows.append([code(DEAD), who, "as it came", str(DEAD.partitions), settings])
     yield table(["topic", "written by → read by", "key", "partitions", "settings"], rows)
     for asked, answered in protocol.ANSWER_TOPIC.items():
         yield f"Answers to requests that came by `{asked}` go to `{answered}`."

@@ -34,6 +34,7 @@ _STORED = "acknowledged means stored by all replicas in sync"
 _GIVEN_UP = "how long a record is worth sending is decided by the program"
 _NAMED = "the brokers are named by an option of their own"
 _DONE = "an offset is committed only after its effect"
+_CODE = "it is a function of a program, which no file can hold"
 
 GUARANTEES: Mapping[str, str] = MappingProxyType(
     {
@@ -50,6 +51,9 @@ GUARANTEES: Mapping[str, str] = MappingProxyType(
         "group.id": "offsets are kept under the program's own name",
         "bootstrap.servers": _NAMED,
         "metadata.broker.list": _NAMED,
+        # What confluent-kafka takes beside the settings of librdkafka.
+        **dict.fromkeys(("error_cb", "stats_cb", "throttle_cb", "oauth_cb", "logger"), _CODE),
+        **dict.fromkeys(("on_commit", "on_delivery", "default.topic.config"), _CODE),
     }
 )
 """Settings of librdkafka that an operator may not change, each with the reason."""
@@ -163,7 +167,7 @@ def made(make: Callable[[dict[str, Any]], C], config: dict[str, Any]) -> C:
     """
     try:
         return make(config)
-    except KafkaException as error:
+    except (KafkaException, TypeError, ValueError) as error:  # a NUL is a ValueError
         raise CannotStart(f"Kafka's settings are wrong: {sentence(error)}") from None
 
 

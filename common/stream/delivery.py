@@ -7,8 +7,8 @@ from confluent_kafka import KafkaError
 
 Report = tuple["Delivery", KafkaError | None]
 
-Headers = dict[str, str | bytes | None]
-"""What a record says beside its value."""
+Headers = dict[str, str | bytes | None] | list[tuple[str, str | bytes | None]]
+"""What a record says beside its value; in a list a name may come twice."""
 
 # Over when the topic is made, or the metadata catches up with it.
 _PASSING = frozenset(
@@ -45,7 +45,7 @@ class Delivery:
     """
 
     topic: str
-    key: str
+    key: str | bytes | None
     value: bytes
     future: "Future[None]"
     give_up_at: float | None

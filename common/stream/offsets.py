@@ -23,6 +23,7 @@ class OffsetTracker(Generic[R]):
     def __init__(self) -> None:
         self._in_work: dict[int, R] = {}
         self._next: int | None = None
+        self._left: int | None = None
 
     def begin(self, record: R) -> None:
         """A record is handed out.
@@ -32,6 +33,8 @@ class OffsetTracker(Generic[R]):
         """
         if self._next is not None and record.offset < self._next:
             self._in_work.clear()
+            if self._left is not None and record.offset <= self._left:
+                self._left = None
         self._in_work[record.offset] = record
         self._next = record.offset + 1
 
@@ -42,6 +45,13 @@ class OffsetTracker(Generic[R]):
         del self._in_work[record.offset]
         return True
 
+    def leave(self, record: R) -> bool:
+        """A record is not going to be done here: nothing from it on is committed any more."""
+        if not self.done(record):
+            return False
+        self._left = record.offset if self._left is None else min(self._left, record.offset)
+        return True
+
     @property
     def in_work(self) -> int:
         """How many records were handed out and are not done."""
@@ -50,4 +60,5 @@ class OffsetTracker(Generic[R]):
     @property
     def committable(self) -> int | None:
         """The offset below which everything is done; None before the first record."""
-        return next(iter(self._in_work), self._next)
+        first = next(iter(self._in_work), self._next)
+        return first if self._left is None or first is None else min(first, self._left)

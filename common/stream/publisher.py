@@ -53,6 +53,9 @@ CLOSE_WITHIN = 5.0
 
 _DEFAULTS: Mapping[str, object] = {
     "linger.ms": 5,
+    # What others wrote may be set aside as it came: the most that a broker takes of them, and what
+    # is said about it.
+    "message.max.bytes": 2 << 20,
     # A missing topic is told of after 2 s, not after 30: its records are held and sent again.
     "topic.metadata.propagation.max.ms": 2000,
 }
@@ -65,7 +68,7 @@ class ProducerLike(Protocol):
         self,
         topic: str,
         value: bytes,
-        key: str,
+        key: str | bytes | None,
         *,
         on_delivery: Callable[..., None],
         headers: Headers | None = None,
@@ -151,7 +154,11 @@ class Publisher:
         return self.max_queued - len(self._pending)
 
     def publish(
-        self, topic: Topic, key: str, value: bytes, headers: Headers | None = None
+        self,
+        topic: Topic,
+        key: str | bytes | None,
+        value: bytes,
+        headers: Headers | None = None,
     ) -> "Future[None]":
         """Send a record. Never blocks.
 

@@ -158,6 +158,16 @@ class Subscription:
                 tracker.done(record)
         self._free_slots()
 
+    def leave(self, record: Record) -> None:
+        """This record is not going to be done here; whoever begins at the offsets gets it again.
+
+        Its partition is read on, but nothing from it on is committed any more.
+        """
+        tracker = self._trackers.get(record.partition)
+        if tracker is not None:
+            tracker.leave(record)
+        self._free_slots()
+
     async def commit(self) -> None:
         """Store, for each partition, the offset below which everything is done.
 

@@ -140,7 +140,7 @@ async def serving(folder: Path) -> AsyncIterator[Parts]:
         listen=Address("127.0.0.1", 0), kafka=(), database="", price=Price(3500), currency="EUR"
     )
     central = Central(settings, store, cast(Publisher, publisher), clock)
-    central.restore()
+    await central.restore()
     await central.listener.open("127.0.0.1", 0)
     outbox = asyncio.ensure_future(central.outbox.run())
     try:

@@ -5,6 +5,7 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
+from sqlalchemy import text
 
 from central.lease import SENT_AWAY_AFTER, TTL, Candidate, Lease
 from central.store import Store
@@ -16,6 +17,7 @@ from common.messages import (
     ErrorResponse,
     HeartbeatResponse,
     Outcome,
+    PointsResponse,
     StopCpCommand,
 )
 from tests.central.parts import SOON, MovedClock, eventually
@@ -120,21 +122,60 @@ async def test_a_taken_lease_is_over(database: Database, store: Store) -> None:
     assert not lease.leads
 
 
-async def test_a_leader_without_a_database_sends_its_peers_away_in_the_end(
-    store: Store, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """After a minute: another one may reach it, and lead."""
-    clock = MovedClock()
+def not_writing(store: Store, clock: MovedClock) -> None:
+    """Each write fails, and takes half of the time after which peers are sent away."""
 
     async def fails(*changes: object) -> None:
         clock.now += SENT_AWAY_AFTER / 2
         raise StoreUnavailable("disk full")
 
-    monkeypatch.setattr(store, "write", fails)
+    store.write = fails  # type: ignore[method-assign]
+
+
+async def test_a_leader_that_is_cut_off_sends_its_peers_away_in_the_end(
+    database: Database, store: Store
+) -> None:
+    """After a minute without its database: another one may reach it, and lead."""
+    clock = MovedClock()
+    not_writing(store, clock)
+    with database.writing.begin() as connection:
+        connection.execute(text("DROP TABLE lease"))
     lease = Lease(store, clock, clock.monotonic())
     async with asyncio.timeout(SOON):
         await lease.keep()
     assert lease.over.is_set()
+
+
+async def test_a_leader_on_a_full_disk_is_left_by_nobody(store: Store) -> None:
+    """It may not lead, and can read that nobody else does."""
+    clock = MovedClock()
+    not_writing(store, clock)
+    lease = Lease(store, clock, clock.monotonic())
+    keeping = asyncio.ensure_future(lease.keep())
+    await eventually(lambda: clock.now > 1_000_000 + 2 * SENT_AWAY_AFTER)
+    keeping.cancel()
+    assert not lease.leads
+    assert not lease.over.is_set()
+
+
+async def test_a_leader_without_its_database_still_shows_what_it_knows(store: Store) -> None:
+    """Signs of life and the operator's view pass; what would let anybody do anything does not."""
+    clock = MovedClock()
+    lease = Lease(store, clock, clock.monotonic())
+    seen = PointsResponse(status=Outcome.SUCCESS, message_id="p")
+    beat = HeartbeatResponse(
+        status=Outcome.SUCCESS, message_id="b", stopped=False, settled_sessions=("s",)
+    )
+    answer = ChargeRequestResponse(status=Outcome.SUCCESS, message_id="m")
+    clock.now += TTL
+    assert isinstance(lease.fence(seen), ErrorResponse), "it may have stood still"
+    not_writing(store, clock)
+    keeping = asyncio.ensure_future(lease.keep())
+    await eventually(lambda: lease.fence(seen) is seen)
+    assert lease.fence(beat) == HeartbeatResponse(status=Outcome.SUCCESS, message_id="b")
+    assert isinstance(lease.fence(answer), ErrorResponse)
+    assert lease.fence(StopCpCommand(cp_id="A", reason="", epoch=1)) is None
+    keeping.cancel()
 
 
 def test_who_does_not_lead_promises_nothing(store: Store) -> None:

@@ -3,7 +3,7 @@
 import time
 from uuid import RFC_4122, UUID
 
-from common.clock import SystemClock, new_id
+from common.clock import SystemClock, new_id, ordered_id
 
 
 def test_the_system_clock_is_the_machines() -> None:
@@ -22,3 +22,15 @@ def test_new_ids_are_uuids_and_differ() -> None:
         found = UUID(one)
         assert str(found) == one
         assert (found.version, found.variant) == (4, RFC_4122)
+
+
+def test_ordered_ids_are_uuids_in_the_order_of_their_time() -> None:
+    """Version 7: what is stored under them is stored side by side."""
+    moments = [0.0, 0.001, 1_790_000_000.0, 1_790_000_000.0015, 2**47 / 1000]
+    ids = [ordered_id(moment) for moment in moments]
+    assert ids == sorted(ids)
+    for one in ids:
+        found = UUID(one)
+        assert str(found) == one
+        assert (found.version, found.variant) == (7, RFC_4122)
+    assert len({ordered_id(1.0) for _ in range(1_000)}) == 1_000

@@ -26,8 +26,10 @@ from common.messages import (
     WatchReady,
 )
 from common.protocol import (
+    ALL_TOPICS,
     CENTRAL_ANSWERS_WITHIN,
     CHARGING,
+    DEAD,
     DEADLINES,
     DRIVER_EVENTS,
     DRIVER_REQUESTS,
@@ -194,6 +196,9 @@ def test_the_topics_are_those_of_the_protocol() -> None:
         "ev.driver.events": ("driver_id", 12, {"retention.ms": str(24 * hour)}),
         "ev.points": ("cp_id", 12, {"cleanup.policy": "compact"}),
     }
+    assert (*TOPICS, DEAD) == ALL_TOPICS
+    assert (DEAD.name, DEAD.partitions) == ("ev.dead", 1)
+    assert DEAD.config["retention.ms"] == str(30 * 24 * hour)
 
 
 def test_topics_are_written_and_read_as_promised() -> None:

@@ -148,3 +148,22 @@ def test_cost_agrees_with_decimal_arithmetic(energy: WattHours, price: Price) ->
         expected = exact.quantize(Decimal("0.01"), ROUND_HALF_UP)
     assert str(cost(energy, price)) == str(expected)
     assert Money.parse(str(cost(energy, price))) == cost(energy, price)
+
+
+@given(st.sampled_from(KINDS), st.from_regex(r"(0|[1-9][0-9]{0,6})\.[0-9]{1,9}", fullmatch=True))
+def test_digits_are_read_as_the_number_that_they_are(kind: type[Quantity], text: str) -> None:
+    """The quick way, for what nearly all amounts look like, and the exact one agree."""
+    try:
+        expected = kind.from_number(Decimal(text))
+    except ValueError as error:
+        with pytest.raises(ValueError, match=str(error)):
+            kind.from_digits(text)
+    else:
+        found = kind.from_digits(text)
+        assert (found, type(found)) == (expected, kind)
+
+
+@pytest.mark.parametrize("text", ["1e3", "1.5e1", "-0.0", "0.5E-1", "1E+2"])
+def test_digits_with_an_exponent_or_a_sign_are_read_exactly(text: str) -> None:
+    """They are rare, and JSON allows them."""
+    assert WattHours.from_digits(text) == WattHours.from_number(Decimal(text))

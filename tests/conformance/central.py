@@ -3,31 +3,17 @@
 from __future__ import annotations
 
 import os
-import random
 import signal
-import socket
 import subprocess
 import sys
 import time
 from pathlib import Path
 
+from tests.kafka.ports import free_port
+
 from .peer import DEADLINE, Address
 
 START_DEADLINE = 30.0  # seconds: imports, migrations and topics on a loaded machine
-
-
-def free_port() -> int:
-    """A free port below those which outgoing connections take, so that none takes it meanwhile."""
-    for _ in range(200):
-        port = random.randrange(20_000, 32_000)
-        with socket.socket() as probe:
-            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            try:
-                probe.bind(("127.0.0.1", port))
-            except OSError:
-                continue
-            return port
-    raise AssertionError("no free port found")
 
 
 def command() -> list[str]:

@@ -10,7 +10,9 @@ from pathlib import Path
 
 import pytest
 
-from .central import Central, command, free_port
+from tests.kafka.ports import free_port
+
+from .central import Central, command
 from .conftest import Broker
 from .peer import Message
 from .roles import Network

@@ -266,6 +266,33 @@ def test_settled_sessions_are_held_no_longer(engine: Engine) -> None:
     assert engine.point.book["runs"] is not None
 
 
+def test_tickets_are_told_again_from_a_time_on(engine: Engine) -> None:
+    """Settled or not, oldest first; not what runs, and not what ended before."""
+    for number, second in enumerate((0, 10, 20)):
+        engine.commands.start(start(f"s{number}"), at(second))
+        engine.commands.stop(stop(f"s{number}"), at(second + 5))
+    engine.commands.start(start("runs"), at(30))
+    tickets = engine.told.take()
+    engine.commands.settle(["s1"], at(31))
+    engine.restart(32)
+    answer = engine.commands.recollect(tickets[1].ended_at)
+    assert answer == CommandResponse(status=Outcome.SUCCESS, message="tickets to come: 3")
+    told = engine.told.take()
+    assert told[:2] == tickets[1:]
+    assert (told[2].session_id, told[2].reason) == ("runs", EndReason.ENGINE_RESTARTED)
+    assert engine.commands.recollect(2**39).message == "tickets to come: 0"
+    assert engine.told.take() == []
+
+
+def test_a_ticket_that_is_not_on_the_disk_is_not_told_again(engine: Engine) -> None:
+    """It is told once it is."""
+    engine.commands.start(start(), at(0))
+    engine.disk.failing = FULL_DISK
+    engine.commands.stop(stop(), at(1))
+    assert engine.commands.recollect(0).message == "tickets to come: 0"
+    assert engine.told.take() == []
+
+
 def test_settling_needs_the_disk(engine: Engine) -> None:
     """A ticket is not forgotten on the word of a disk that may forget the word."""
     engine.commands.start(start(), at(0))

@@ -129,6 +129,7 @@ def test_a_full_disk_leaves_the_old_journal_in_place(tmp_path: Path) -> None:
         with pytest.raises(OSError, match="File too large"):
             folder.replace(b"x" * 1_000)
         assert folder.read() == b"old"
+        assert not (tmp_path / Folder.NEW).exists()
         with pytest.raises(OSError, match="File too large"):
             folder.append(b"y" * 1_000)
         assert folder.read() == b"old" + b"y" * 97

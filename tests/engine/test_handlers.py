@@ -145,6 +145,25 @@ async def test_the_point_is_stopped_and_resumed(monitor: PlayedMonitor) -> None:
     assert (await monitor.health()).engine_status == "available"
 
 
+async def test_tickets_are_collected_again_after_the_answer(monitor: PlayedMonitor) -> None:
+    """More of them than are told at once, each once, settled ones too."""
+    sessions = tuple(f"s{n}" for n in range(70))
+    for session_id in sessions:
+        await monitor.link.ask(start(session_id))
+        await monitor.link.ask(stop(session_id))
+    await monitor.link.ask(SettleSessionsCommand(cp_id=CP, session_ids=sessions[:50]))
+    first = [await monitor.next(ChargeCompletion) for _ in sessions]
+    monitor.order.clear()
+    answer = await monitor.link.ask(RecollectCommand(cp_id=CP, since=first[0].ended_at or 0))
+    assert answer.message == "tickets to come: 70"
+    again = [await monitor.next(ChargeCompletion) for _ in sessions]
+    assert {t.session_id: t.meter_stop_wh for t in again} == {
+        t.session_id: t.meter_stop_wh for t in first
+    }
+    told = [kind for kind in monitor.order if kind != "charging_data"]
+    assert told == ["command_response"] + ["charge_completion"] * 70
+
+
 @pytest.mark.parametrize(
     ("fields", "text"),
     [

@@ -6,11 +6,13 @@ from typing import Any
 import pytest
 from structlog.testing import capture_logs
 
-from common.errors import LinkLost, Reason
+from common.errors import LinkLost, Reason, Refused
 from common.messages import ChargeRequest, ChargeRequestResponse, ErrorResponse, Message, Outcome
+from engine import uplink as uplink_module
 from engine.session import reading_of
-from engine.uplink import Uplink
+from engine.uplink import MAX_AT_LENGTH, PAGE, Uplink
 from tests.engine.fakes import CP, FakeClock, a_session
+from tests.engine.played import SOON
 
 READING = reading_of(a_session(), CP)
 REQUEST = ChargeRequest(cp_id=CP, driver_id="D-1")
@@ -24,6 +26,7 @@ class FakeLink:
         self.address: str | None = None
         self.told: list[Message] = []
         self.closed_with: ErrorResponse | None = None
+        self.closed = 0
         self.lost = False
 
     async def ask(self, request: Any, *, within: float | None = None) -> Any:
@@ -36,6 +39,7 @@ class FakeLink:
 
     def close(self, why: ErrorResponse | None = None) -> None:
         self.closed_with = why
+        self.closed += 1
 
 
 def test_the_newest_monitor_wins() -> None:
@@ -95,6 +99,46 @@ async def test_what_nobody_hears_is_dropped() -> None:
     monitor.lost = False
     await asyncio.sleep(0)
     assert monitor.told == []
+
+
+async def test_what_is_told_at_length_comes_a_page_at_a_time(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """All of it, in order, after what was told before; other things may come between."""
+    monkeypatch.setattr(uplink_module, "PAGE_EVERY", 0.01)
+    uplink, monitor = Uplink(CP, FakeClock()), FakeLink()
+    uplink.adopt(monitor)
+    readings = [reading_of(a_session(str(n)), CP) for n in range(5 * PAGE)]
+    uplink.tell_at_length(iter(readings[: 3 * PAGE]))
+    uplink.tell_at_length(readings[3 * PAGE :])
+    uplink.tell(READING)
+    lengths = set()
+    async with asyncio.timeout(SOON):
+        while len(monitor.told) < len(readings) + 1:
+            lengths.add(len(monitor.told))
+            await asyncio.sleep(0)
+    assert monitor.told == [READING, *readings]
+    assert {1 + PAGE * n for n in range(5)} <= lengths
+
+
+async def test_what_is_told_at_length_ends_with_its_link(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The next monitor asks for itself; and so much may be asked for at a time."""
+    monkeypatch.setattr(uplink_module, "PAGE_EVERY", 0.01)
+    uplink, monitor = Uplink(CP, FakeClock()), FakeLink()
+    uplink.adopt(monitor)
+    for _ in range(MAX_AT_LENGTH):
+        uplink.tell_at_length(iter([READING]))
+    with pytest.raises(Refused, match="overloaded"):
+        uplink.tell_at_length(iter([READING]))
+    uplink.gone(monitor)
+    await asyncio.sleep(0.05)
+    other = FakeLink()
+    uplink.adopt(other)
+    uplink.tell_at_length(iter([READING]))
+    async with asyncio.timeout(SOON):
+        while not other.told:  # noqa: ASYNC110 -- nothing else says so
+            await asyncio.sleep(0.005)
+    assert (monitor.told, other.told) == ([], [READING])
 
 
 async def test_a_question_needs_a_monitor() -> None:

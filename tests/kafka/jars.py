@@ -94,6 +94,12 @@ class JarBroker(Broker):
         self._process: subprocess.Popen[bytes] | None = None
         self._watcher: subprocess.Popen[bytes] | None = None
 
+    @property
+    def pid(self) -> int:
+        """Of its process, which runs."""
+        assert self._process is not None
+        return self._process.pid
+
     def start(self) -> None:
         if self._process is not None and self._process.poll() is None:
             return

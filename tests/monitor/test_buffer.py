@@ -3,6 +3,7 @@
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from common.messages import ChargeCompletion, ChargingData
 from common.units import WattHours
@@ -165,3 +166,17 @@ def test_the_number_of_readings_is_bounded(count: int) -> None:
         buffer.add(reading(number + 1))
     assert len(buffer) == min(count, MAX_READINGS)
     assert buffer.dropped == max(0, count - MAX_READINGS)
+
+
+def test_a_ticket_that_finds_no_room_is_remembered_by_its_time() -> None:
+    """The earliest end counts; one that does not say when it ended counts from the beginning."""
+    buffer = Buffer()
+    for number in range(MAX_TICKETS):
+        assert buffer.add(ticket(str(number)))
+    assert buffer.turned_away is None
+    assert not buffer.has_room
+    for ended_at, since in ((70, 70), (50, 50), (60, 50), (None, 0)):
+        assert not buffer.add(replace(ticket(f"at {ended_at}"), ended_at=ended_at))
+        assert buffer.turned_away == since
+    drained(buffer)
+    assert buffer.has_room

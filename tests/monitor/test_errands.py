@@ -8,10 +8,12 @@ import pytest
 from common.dispatch import PeerLink
 from common.errors import LinkLost, NoAnswer, Reason, Refused
 from common.messages import (
+    ChargeCompletion,
     CommandResponse,
     ConnectorEntry,
     HealthCheckResponse,
     Outcome,
+    RecollectCommand,
     ReportSessionsCommand,
     Role,
     SessionOutcome,
@@ -19,9 +21,12 @@ from common.messages import (
     SettleSessionsCommand,
     StopCpCommand,
 )
+from common.units import WattHours
+from monitor.buffer import MAX_TICKETS
 from monitor.errands import Errands
 from monitor.point import Point
-from tests.monitor.fakes import FakeLink, peer_of
+from monitor.records import Records
+from tests.monitor.fakes import FakeLink, FakePublisher, peer_of
 from tests.monitor.peers import eventually
 
 YES = CommandResponse(status=Outcome.SUCCESS)
@@ -38,9 +43,16 @@ class Bench:
         self.point = Point("CP")
         self.engine, self.central = FakeLink(), FakeLink()
         self.point.engine, self.point.central = self.engine, self.central
-        self.errands = Errands(self.point, self._check)
+        self.publisher = FakePublisher()
+        self.records = Records("CP", self.publisher)
+        self.errands = Errands(self.point, self.records, self._check)
         self.looks = 0
-        for command in (StopCpCommand, SettleSessionsCommand, ReportSessionsCommand):
+        for command in (
+            StopCpCommand,
+            SettleSessionsCommand,
+            ReportSessionsCommand,
+            RecollectCommand,
+        ):
             self.engine.answers[command] = YES
         self.shows("available")
 
@@ -150,6 +162,36 @@ async def test_a_session_that_waits_for_its_plug_is_reported_without_asking(benc
     assert isinstance(report, SessionReport)
     assert (report.session_id, report.outcome) == ("a", SessionOutcome.RUNNING)
     assert bench.asked() == []
+
+
+async def test_tickets_that_found_no_room_are_asked_for_again(bench: Bench) -> None:
+    """Once Kafka has taken half of the others, from the first of them on, and once."""
+
+    def ticket(number: int) -> ChargeCompletion:
+        return ChargeCompletion(
+            message_id=f"m{number}",
+            cp_id="CP",
+            session_id=f"s{number}",
+            energy_consumed_kwh=WattHours(1),
+            ended_at=1_000 + number,
+        )
+
+    bench.publisher.holds = True
+    pump = asyncio.ensure_future(bench.records.pump())
+    taken = [bench.records.take(ticket(number)) for number in range(MAX_TICKETS + 20)]
+    assert taken == [True] * MAX_TICKETS + [False] * 20
+    bench.point.errand.set()
+    await bench.done()
+    assert bench.asked() == []
+    while not bench.records.wants_again:
+        bench.publisher.acknowledge()
+        await asyncio.sleep(0)
+    for _ in range(2):
+        bench.point.errand.set()
+        await bench.done()
+    assert bench.engine.asked == [RecollectCommand(cp_id="CP", since=1_000 + MAX_TICKETS)]
+    pump.cancel()
+    await asyncio.wait([pump])
 
 
 async def test_a_late_answer_still_names_what_was_never_seen(bench: Bench) -> None:

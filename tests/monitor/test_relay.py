@@ -9,6 +9,7 @@ from common.messages import (
     CommandResponse,
     ConnectorEntry,
     Outcome,
+    RecollectCommand,
     ResumeCpCommand,
     Role,
     StartChargingCommand,
@@ -48,7 +49,13 @@ class Bench:
         self.point.engine, self.point.central = self.engine, self.central
         self.relay = Relay(self.point)
         yes = CommandResponse(status=OK)
-        for command in (StartChargingCommand, StopChargingCommand, StopCpCommand, ResumeCpCommand):
+        for command in (
+            StartChargingCommand,
+            StopChargingCommand,
+            StopCpCommand,
+            ResumeCpCommand,
+            RecollectCommand,
+        ):
             self.engine.answers[command] = yes
 
     async def start(self) -> CommandResponse:
@@ -64,6 +71,10 @@ class Bench:
     async def resume_cp(self) -> CommandResponse:
         command = ResumeCpCommand(cp_id=CP)
         return await self.relay.resume_cp(command, peer_of(self.central, Role.CENTRAL))
+
+    async def recollect(self, epoch: int | None = None) -> CommandResponse:
+        command = RecollectCommand(cp_id=CP, since=77, epoch=epoch)
+        return await self.relay.recollect(command, peer_of(self.central, Role.CENTRAL))
 
     async def menu(self) -> ChargeRequestResponse:
         return await self.relay.asked_at_menu(MENU, peer_of(self.engine, Role.ENGINE))
@@ -88,6 +99,19 @@ async def test_a_command_is_a_new_message_of_the_same_trace(bench: Bench) -> Non
     assert (start.message_id, start.trace_id, start.epoch) == ("", "m", None)
     assert (start.session_id, start.driver_id, start.price_per_kwh) == ("s", "D", Price(3_500))
     assert (stop.session_id, stop.reason) == ("s", EndReason.DRIVER_REQUEST)
+
+
+async def test_a_recollection_is_passed_on(bench: Bench) -> None:
+    """With its time; its answer comes back, and a central that leads no more is refused."""
+    bench.engine.answers[RecollectCommand] = CommandResponse(status=OK, message="tickets to come")
+    assert (await bench.recollect(epoch=3)).message == "tickets to come"
+    (asked,) = bench.engine.asked
+    assert isinstance(asked, RecollectCommand)
+    assert (asked.since, asked.epoch) == (77, None)
+    with pytest.raises(Refused, match="standby"):
+        await bench.recollect(epoch=2)
+    bench.point.engine = None
+    assert (await bench.recollect(epoch=3)).error is Reason.TIMED_OUT
 
 
 async def test_the_answer_goes_back_without_the_engines_envelope(bench: Bench) -> None:

@@ -49,7 +49,9 @@ class Program:
         return self._process.pid
 
     def start(self) -> None:
-        """Returns when it says that it is ready."""
+        """Returns when it says that it is ready; it may be one that could not start before."""
+        if self._process is not None and self._process.stdin is not None:
+            self._process.stdin.close()
         with self._log.open("ab") as log, self._out.open("wb") as out:
             self._process = subprocess.Popen(
                 self._command, stdin=subprocess.PIPE, stdout=out, stderr=log
@@ -75,7 +77,7 @@ class Program:
             new = log.read()
             whole = new[: new.rfind(b"\n") + 1]
             self._read += len(whole)
-            self._lines += [json.loads(line) for line in whole.splitlines()]
+            self._lines += map(_logged, whole.splitlines())
         return self._lines
 
     def says(self, event: str, **fields: object) -> Json:
@@ -112,6 +114,15 @@ class Program:
         """End it at once, if it still runs."""
         if self._process is not None:
             self.end(signal.SIGKILL)
+
+
+def _logged(line: bytes) -> Json:
+    """A line of a log; one that was torn, when the disk was full, is an event of its own."""
+    try:
+        logged: Json = json.loads(line)
+    except ValueError:
+        return {"event": "no JSON", "line": line.decode(errors="replace")}
+    return logged
 
 
 class ChargePoint:

@@ -46,7 +46,14 @@ def test_a_standby_names_the_leader(network: Network) -> None:
     assert f'"leader":"{leader}"'.encode() in said
 
 
-@pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGTERM, signal.SIGSTOP])
+@pytest.mark.parametrize(
+    "how",
+    [
+        signal.SIGKILL,
+        signal.SIGTERM,
+        pytest.param(signal.SIGSTOP, marks=pytest.mark.long),
+    ],
+)
 def test_a_charge_outlives_its_central(
     network: Network, tmp_path: Path, how: signal.Signals
 ) -> None:

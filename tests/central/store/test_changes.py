@@ -3,6 +3,7 @@
 import pytest
 from msgspec.structs import replace
 
+from central.rules.records import Session
 from central.store import (
     AddTicket,
     AddToOutbox,
@@ -17,6 +18,8 @@ from central.store import (
     SaveStopIntent,
     Store,
     queries,
+    rows,
+    schema,
 )
 from central.store.changes import FORGOTTEN_AT_ONCE
 from common.states import SessionState
@@ -50,6 +53,38 @@ async def test_saving_a_session_again_replaces_it(store: Store) -> None:
     )
     await store.write(SaveSession(moved))
     assert await store.session("s-1") == moved
+
+
+@pytest.mark.parametrize(
+    "after",
+    [
+        replace(session(), confirmed=True, energy=WattHours(5), sequence=1),
+        replace(session(), state=SessionState.CHARGING, started_at=NOW + 3),
+        replace(session(), holds_driver=False),
+        released(session()),
+        over(session()),
+    ],
+)
+async def test_a_session_is_the_same_whether_its_former_state_is_told_or_not(
+    store: Store, after: Session
+) -> None:
+    """What has not changed need not be written, and only that."""
+    await store.write(SavePoint(point()), SaveSession(session()))
+    await store.write(SaveSession(after, session()))
+    assert await store.session("s-1") == after
+    assert (after in store.snapshot().sessions) == rows.is_open(after)
+    await store.write(SaveSession(session(), after))
+    assert await store.session("s-1") == session()
+
+
+def test_every_indexed_column_of_a_session_that_changes_is_known() -> None:
+    """Else a change of it alone would not be stored."""
+    table = schema.sessions
+    indexed = {column.name for index in table.indexes for column in index.columns}
+    indexed |= {column.name for column in table.columns if column.unique}
+    indexed |= {"open"}  # of a partial index's condition
+    fixed = {column.name for column in table.columns if column.info == schema.FIXED}
+    assert set(rows.INDEXED) == indexed - fixed - {"session_id"}
 
 
 async def test_what_a_session_began_with_never_changes(store: Store) -> None:
@@ -155,7 +190,7 @@ async def test_the_snapshot_has_the_latest_answers(
 async def test_the_outbox_is_read_in_its_order(store: Store) -> None:
     """From after a number, so many at most, without those that were published."""
     await store.write(*(AddToOutbox(entry(number)) for number in (3, 1, 5, 2, 4)))
-    await store.write(DropFromOutbox(2), DropFromOutbox(99))
+    await store.write(DropFromOutbox(2, 2), DropFromOutbox(99, 99))
     assert [e.number for e in await store.outbox(0, 10)] == [1, 3, 4, 5]
     assert [e.number for e in await store.outbox(1, 2)] == [3, 4]
     assert store.snapshot().highest_outbox == 5

@@ -67,7 +67,9 @@ def test_only_the_guilty_caller_is_refused(base: Base) -> None:
 )
 def test_a_value_that_cannot_be_stored_fails_alone(base: Base, change: Change) -> None:
     """A bug of one caller is that caller's exception, and everybody else's success."""
-    first, guilty, last = base.write_group([[AddToOutbox(entry(1))], [change], [DropFromOutbox(1)]])
+    first, guilty, last = base.write_group(
+        [[AddToOutbox(entry(1))], [change], [DropFromOutbox(1, 1)]]
+    )
     assert isinstance(guilty, Exception)
     assert not isinstance(guilty, ChargingError), "no outage and no conflict: a bug"
     assert (first, last) == (None, None)
@@ -79,7 +81,7 @@ def test_the_changes_of_all_callers_are_done_in_their_order(base: Base) -> None:
     outcomes = base.write_group(
         [
             [AddToOutbox(entry(1)), AddToOutbox(entry(2))],
-            [DropFromOutbox(1)],
+            [DropFromOutbox(1, 1)],
             [AddToOutbox(replace(entry(1), key="again"))],
         ]
     )

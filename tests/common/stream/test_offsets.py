@@ -79,3 +79,31 @@ def test_the_committable_offset_is_that_of_the_oldest_in_work(
         left.discard(record.offset)
         assert tracker.committable == min(left, default=records[-1].offset + 1)
         assert tracker.in_work == len(left)
+
+
+def test_what_is_left_is_never_committed_and_holds_up_nothing() -> None:
+    """What is behind it is done, and counts for the limit; the offset stays before it."""
+    tracker: OffsetTracker[At] = OffsetTracker()
+    records = [At(offset) for offset in range(4)]
+    for record in records:
+        tracker.begin(record)
+    assert tracker.leave(records[2])
+    assert tracker.leave(records[1])
+    assert not tracker.leave(records[1])
+    assert tracker.in_work == 2
+    for record in (records[0], records[3]):
+        assert tracker.done(record)
+    assert (tracker.in_work, tracker.committable) == (0, 1)
+
+
+def test_what_was_left_in_an_end_that_was_lost_is_forgotten() -> None:
+    """There is another record at that offset now."""
+    tracker: OffsetTracker[At] = OffsetTracker()
+    for offset in (5, 6):
+        tracker.begin(record := At(offset))
+        tracker.leave(record)
+    assert tracker.committable == 5
+    again = At(5)
+    tracker.begin(again)
+    tracker.done(again)
+    assert tracker.committable == 6
