@@ -25,6 +25,7 @@ def describe(folder: Path) -> dict[str, Any]:
         "python": platform.python_version(),
         "commit": _commit(),
         "libraries": {name: version(name) for name in LIBRARIES},
+        "load": [round(each, 2) for each in os.getloadavg()],
         "sync_ms": {"median": round(median * 1000, 3), "p99": round(p99 * 1000, 3)},
     }
 

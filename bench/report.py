@@ -1,27 +1,37 @@
-"""Figures to a table for people."""
+"""Runs to rows, and rows to a table for people."""
 
+import statistics
 import sys
 from typing import Any
 
 from rich.console import Console
 from rich.table import Table
 
-GOALS = {
-    "frames answered": ("at least", 50_000.0, "/s"),
-    "charges started": ("at least", 5_000.0, "/s"),
-    "charge p99 at 500/s": ("below", 50.0, "ms"),
-}
+from bench.rows import Figures, Goal
+
+Row = dict[str, Any]
 
 
-def reached(name: str, figure: float) -> bool:
-    """Whether a figure is as good as its goal."""
-    kind, goal, _ = GOALS[name]
-    return figure >= goal if kind == "at least" else figure < goal
+def measured(goal: Goal, runs: list[Figures]) -> Row:
+    """A row of the table: the median of the runs in which nothing went wrong."""
+    good = [run for run in runs if not run["wrong"]]
+    median = statistics.median(run[goal.figure] for run in good) if good else 0.0
+    return {
+        "name": goal.name,
+        "median": median,
+        "unit": goal.unit,
+        "goal": f"{goal.kind} {goal.limit:,g} {goal.unit}",
+        "reached": bool(good) and goal.reached(median),
+        "spoilt": len(runs) - len(good),
+        "runs": runs,
+        "figure": goal.figure,
+        "server_cpu": statistics.median(run.get("server_cpu", 0.0) for run in runs),
+    }
 
 
-def show(machine: dict[str, Any], rows: list[dict[str, Any]]) -> None:
+def show(machine: dict[str, Any], rows: list[Row]) -> None:
     """Print the machine and a row for each figure."""
-    console = Console(width=None if sys.stdout.isatty() else 120)
+    console = Console(width=None if sys.stdout.isatty() else 140)
     sync, libraries = machine["sync_ms"], machine["libraries"]
     console.print(
         f"{machine['cpu']}, {machine['cores']} cores, {machine['memory_gib']} GiB; "
@@ -29,18 +39,18 @@ def show(machine: dict[str, Any], rows: list[dict[str, Any]]) -> None:
     )
     console.print(", ".join(f"{name} {found}" for name, found in libraries.items()))
     console.print(f"4 KiB written and synced: median {sync['median']} ms, p99 {sync['p99']} ms")
+    console.print(f"Load of the machine before it began: {machine['load']}")
     table = Table()
     for title in ("work", "median", "runs", "goal", "reached", "spoilt runs", "central's core"):
         table.add_column(title, justify="left" if title == "work" else "right")
     for row in rows:
-        kind, goal, unit = GOALS[row["name"]]
         table.add_row(
             row["name"],
-            f"{row['median']:,.1f} {unit}",
-            " ".join(f"{figure:,.0f}" for figure in row["runs"]),
-            f"{kind} {goal:,.0f} {unit}",
+            f"{row['median']:,.1f} {row['unit']}",
+            " ".join(f"{run[row['figure']]:,.0f}" for run in row["runs"]),
+            row["goal"],
             "yes" if row["reached"] else "no",
             str(row["spoilt"]),
-            f"{row['server_cpu']:.0%}" if row.get("server_cpu") else "",
+            f"{row['server_cpu']:.0%}" if row["server_cpu"] else "",
         )
     console.print(table)
