@@ -13,12 +13,17 @@ READY  := $(VENV)/.ready
 # Only `make lock` uses it, so it is not in the lock itself.
 UV     := uv==0.13.8
 
+# Processes that run the tests, each with a Kafka of its own. Most tests wait for something.
+JOBS     ?= 2
+# The same of `make fuzz`.
+ATHERIS := atheris==3.0.0
+
 # What is checked. wildcard: a folder may be missing while it is being written.
 CODE     := $(wildcard common central engine monitor driver admin sim bench chaos examples deploy tests)
 # What the protocol and the bill depend on. Nothing less than all of it is tested.
 COVERED  := common/units.py,common/errors.py,common/messages.py,common/protocol.py,common/codec.py,common/dispatch.py,common/states.py,common/framing.py,common/exchange.py,central/rules/**
 
-.PHONY: help setup demo test test-compose test-faults check sim chaos soak bench docs certs format lock clean kafka \
+.PHONY: help setup demo test test-compose test-faults check sim chaos soak fuzz bench docs certs format lock clean kafka \
         check-format check-lint check-types check-imports
 
 help:  ## list the targets
@@ -30,7 +35,7 @@ demo: $(READY)  ## watch drivers charge at three charge points; ends by itself
 	@$(BIN)/python examples/demo.py
 
 test: kafka  ## run all tests on a real Kafka, and check what they cover
-	PYTHONASYNCIODEBUG=1 $(BIN)/coverage run -m pytest
+	PYTHONASYNCIODEBUG=1 $(BIN)/pytest --numprocesses $(JOBS) --dist loadfile --cov --cov-report=
 	$(BIN)/coverage report
 	@echo "The protocol and the rules, which must be covered in full:"
 	$(BIN)/coverage report --include='$(COVERED)' --fail-under=100 --show-missing
@@ -52,6 +57,10 @@ chaos: kafka  ## kill and cut POINTS (50) charge points for MINUTES (5); SEED re
 
 soak: kafka  ## central's memory and descriptors under POINTS (2000) charge points for MINUTES (30)
 	@$(BIN)/python -m chaos.soak --points $(or $(POINTS),2000) --minutes $(or $(MINUTES),30) $(ARGS)
+
+fuzz: $(READY)  ## seek input that breaks frames, messages or journals, SECONDS (60) for each
+	@$(BIN)/pip install --quiet --disable-pip-version-check $(ATHERIS)
+	@$(BIN)/python -m tests.fuzz --seconds $(or $(SECONDS),60) $(ARGS)
 
 bench: $(READY)  ## measure, and print the figures with the machine they are from
 	@$(BIN)/python -m bench
@@ -77,7 +86,7 @@ lock: $(BIN)/python  ## choose new versions of the dependencies and pin them by 
 
 clean:  ## remove all that the other targets have made here
 	rm -rf $(VENV) .coverage .coverage.* htmlcov .hypothesis .mypy_cache .pytest_cache \
-	  .ruff_cache .import_linter_cache build dist *.egg-info .demo
+	  .ruff_cache .import_linter_cache build dist *.egg-info .demo .fuzz
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 # -- Steps of the above -------------------------------------------------------

@@ -38,6 +38,10 @@ TRIES = 2
 PAUSE = 1.0
 """Seconds before asking again where central was overloaded, or another one leads."""
 
+INTRODUCED = 0.4
+"""Part of the deadline that a central may take to hear who is there: one that stands still keeps
+its port open, and the next address is still to be tried in time."""
+
 HEARTBEAT = 5.0
 """Seconds between two heartbeats; three of them without a byte close the link."""
 
@@ -211,7 +215,7 @@ class Client:
         request = AuthRequest(role=Role.ADMIN, admin_id=self._admin_id, credential=self._credential)
         self._denied = None
         try:
-            await link.ask(request)
+            await link.ask(request, within=self._deadline * INTRODUCED)
         except Refused as no:
             if no.reason is Reason.NOT_AUTHENTICATED:
                 self._denied = no

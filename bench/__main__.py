@@ -10,7 +10,7 @@ import click
 import uvloop
 
 from bench import machine
-from bench.report import Row, measured, show
+from bench.report import Row, markdown, measured, show
 from bench.rows import WORKS, Figures, Work
 from bench.server import central, other_cores
 from tests.kafka.find import find_broker
@@ -51,8 +51,15 @@ from tests.kafka.wipe import wipe
     type=click.Path(dir_okay=False, writable=True, path_type=Path),
     help="Write the figures here.",
 )
+@click.option("--markdown", "as_markdown", is_flag=True, help="Print the table as Markdown.")
 def main(
-    runs: int, seconds: float, warm_up: float, only: tuple[str, ...], path: Path | None
+    runs: int,
+    seconds: float,
+    warm_up: float,
+    only: tuple[str, ...],
+    path: Path | None,
+    *,
+    as_markdown: bool,
 ) -> None:
     """Measure what central does on one core; exit 1 if a run was spoilt.
 
@@ -73,7 +80,10 @@ def main(
                         path.write_text(json.dumps({"machine": where, "rows": rows}, indent=2))
         finally:
             broker.close()
-    show(where, rows)
+    if as_markdown:
+        click.echo(markdown(rows))
+    else:
+        show(where, rows)
     sys.exit(1 if any(row["spoilt"] for row in rows) else 0)
 
 
@@ -96,7 +106,7 @@ def on_new_central(work: Work, folder: Path, kafka: str, seconds: float, warm_up
     """What one run finds at a central with an empty database in this folder."""
     wipe(kafka)  # what the last run left there would be work for this one
     with central(folder, kafka) as server:
-        return uvloop.run(work.measure(server, warm_up, seconds))
+        return uvloop.run(work.measure(server, warm_up, seconds), debug=False)
 
 
 if __name__ == "__main__":

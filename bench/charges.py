@@ -126,6 +126,9 @@ class Charges:
 
     async def charge(self) -> str:
         """One charge from request to ticket; the reason for which it was refused, if it was."""
+        if not self._free:
+            self.refused.append("no point is free")
+            return self.refused[-1]
         number = self._free.popleft()
         cp_id = f"BENCH-{number}"
         why = await self._ask(cp_id, f"D-{number}")

@@ -13,7 +13,7 @@ address of central first, after a pause that grows.
 import asyncio
 import random
 import time
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Self
@@ -72,6 +72,13 @@ class Tally:
     def wrong(self) -> int:
         """How often something went wrong that never should while nothing is broken."""
         return self.unanswered + self.lost + len(self.refused) + self.not_stored
+
+    def amiss(self) -> str:
+        """What went wrong, in words."""
+        return (
+            f"{self.unanswered} heartbeats unanswered, {self.lost} links lost, "
+            f"{self.not_stored} records not stored, refused {dict(Counter(self.refused))}"
+        )
 
 
 class _Live:

@@ -34,6 +34,7 @@ def serving(
             stdin=subprocess.DEVNULL,
             stdout=stdout,
             stderr=stderr,
+            env=production(),
         )
     try:
         until = time.monotonic() + READY_WITHIN
@@ -44,6 +45,11 @@ def serving(
         yield process.pid
     finally:
         end(process)
+
+
+def production() -> dict[str, str]:
+    """Our environment, without what makes asyncio look for mistakes in a test: it costs much."""
+    return {name: value for name, value in os.environ.items() if name != "PYTHONASYNCIODEBUG"}
 
 
 def end(process: "subprocess.Popen[bytes]") -> None:

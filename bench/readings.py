@@ -7,22 +7,28 @@ not forwarded spoils the run.
 
 import asyncio
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing
 from itertools import cycle
-from threading import Event, Thread
+from multiprocessing import get_context
+from multiprocessing.sharedctypes import Synchronized
+from multiprocessing.synchronize import Event
+from typing import Self
 
-from confluent_kafka import Consumer, TopicPartition
+import click
 
 from bench.drivers import Drivers
 from bench.points import Points
+from bench.records import reading
 from bench.server import Server
 from common.protocol import DRIVER_EVENTS
 
 POINTS = 2_000
 
-UNDER_WAY = 20_000
-"""Readings that are published and not forwarded, at most: so many that central never waits."""
+STARTED_AT_ONCE = 200
+
+UNDER_WAY = 15_000
+"""Readings that are published and not forwarded, at most: so many that central never waits, and
+fewer than those for which it drops live data because Kafka does not keep up."""
 
 AT_ONCE = 500
 """Readings published between two looks at how many were forwarded."""
@@ -32,49 +38,52 @@ LOOKS, LOOK_EVERY = 200, 0.1
 
 
 class Forwarded:
-    """Counts the readings that central publishes to drivers, in a thread of its own."""
+    """Counts the readings that central publishes to drivers, in a process of its own.
+
+    Use as a context manager.
+    """
 
     def __init__(self, kafka: str) -> None:
-        self.count = 0
-        self._stopping = Event()
-        self._consumer = Consumer(
-            {"bootstrap.servers": kafka, "group.id": "bench", "enable.auto.commit": False}
-        )
-        topic = DRIVER_EVENTS.name
-        partitions = self._consumer.list_topics(topic, timeout=10).topics[topic].partitions
-        places = [TopicPartition(topic, number) for number in partitions]
-        for place in places:
-            place.offset = self._consumer.get_watermark_offsets(place, timeout=10)[1]
-        self._consumer.assign(places)
-        self._thread = Thread(target=self._run, name="forwarded")
+        spawn = get_context("spawn")  # a copy of this process would have its threads' locks
+        self._count = spawn.Value("q", 0)
+        self._stopping = spawn.Event()
+        self._process = spawn.Process(target=_counting, args=(kafka, self._count, self._stopping))
 
-    @contextmanager
-    def counting(self) -> Iterator[None]:
-        """While inside."""
-        self._thread.start()
-        try:
-            yield
-        finally:
-            self._stopping.set()
-            self._thread.join()
-            self._consumer.close()
+    def __enter__(self) -> Self:
+        self._process.start()
+        return self
 
-    def _run(self) -> None:
-        while not self._stopping.is_set():
-            for record in self._consumer.consume(2_000, timeout=0.05):
-                self.count += (record.value() or b"").startswith(b'{"type":"charging_data"')
+    def __exit__(self, *_: object) -> None:
+        self._stopping.set()
+        self._process.join()
+
+    @property
+    def count(self) -> int:
+        """How many so far."""
+        return int(self._count.value)
+
+
+def _counting(kafka: str, count: "Synchronized[int]", stopping: Event) -> None:
+    with closing(reading(kafka, DRIVER_EVENTS)) as consumer:
+        while not stopping.is_set():
+            values = [record.value() or b"" for record in consumer.consume(2_000, timeout=0.05)]
+            found = sum(value.startswith(b'{"type":"charging_data"') for value in values)
+            with count.get_lock():
+                count.value += found
 
 
 async def forwarded(server: Server, warm_up: float, seconds: float) -> dict[str, float]:
     """Readings forwarded in a second, after the warm-up."""
     ids = [f"BENCH-{number}" for number in range(POINTS)]
-    counter = Forwarded(server.kafka)
     points = Points([server.where], server.kafka, ids, read_every=None)
-    with counter.counting():
+    with Forwarded(server.kafka) as counter:
         async with points, Drivers(server.address) as drivers:
             await points.registered()
-            answers = [drivers.charge(cp_id, f"D-{cp_id}") for cp_id in ids]
-            refused = sum(heard.status != "success" for heard in await asyncio.gather(*answers))
+            refused = 0
+            for begun in range(0, len(ids), STARTED_AT_ONCE):
+                some = ids[begun : begun + STARTED_AT_ONCE]
+                answers = [drivers.charge(cp_id, f"D-{cp_id}") for cp_id in some]
+                refused += sum(h.status != "success" for h in await asyncio.gather(*answers))
             running = asyncio.Event()
             running.set()
             telling = asyncio.ensure_future(_tell(points, counter, running))
@@ -89,6 +98,9 @@ async def forwarded(server: Server, warm_up: float, seconds: float) -> dict[str,
             running.clear()
             await telling
             lost = await _lost(points, counter)
+            figures["forwarded"] = float(counter.count)
+    if refused or lost or points.tally.wrong:
+        click.echo(f"refused {refused}, lost {lost}, {points.tally.amiss()}", err=True)
     return {**figures, "wrong": float(refused + points.tally.wrong + lost)}
 
 

@@ -19,6 +19,10 @@ Measure = Callable[[Server, float, float], Coroutine[Any, Any, Figures]]
 """Measures a new central, after a warm-up, for some seconds."""
 
 
+STEADY = 500
+"""Charges asked for in a second, where it is the latency that is measured."""
+
+
 @dataclass(frozen=True, slots=True)
 class Goal:
     """A row of the table.
@@ -65,7 +69,7 @@ async def _charges(server: Server, warm_up: float, seconds: float) -> Figures:
 
 async def _steady(server: Server, warm_up: float, seconds: float) -> Figures:
     async with Charges(server) as charges:
-        return await charges.at_rate(500, warm_up, seconds)
+        return await charges.at_rate(STEADY, warm_up, seconds)
 
 
 async def _overload(server: Server, warm_up: float, seconds: float) -> Figures:

@@ -14,16 +14,17 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
 
 import msgspec
-from confluent_kafka import Consumer, TopicPartition
+from confluent_kafka import Consumer
 
 from bench.machine import percentile
-from bench.programs import end, serving
+from bench.programs import end, production, serving
+from bench.records import reading
 from bench.server import Server
 from common.protocol import CHARGING
 from tests.kafka.ports import free_port
@@ -68,7 +69,7 @@ async def to_the_screen(server: Server, warm_up: float, seconds: float) -> dict[
     """Latency of every reading that was sent after the warm-up; one never shown spoils the run."""
     cp_ids = [f"BENCH-{number}" for number in range(POINTS)]
     loop = asyncio.get_running_loop()
-    with _records(server.kafka) as told:
+    with closing(reading(server.kafka, CHARGING)) as told:
         with ExitStack() as stack:
             for cp_id in cp_ids:
                 stack.enter_context(_charge_point(server, cp_id))
@@ -125,7 +126,7 @@ def _driver(server: Server, cp_id: str) -> Iterator[_Screen]:
         *("--central", server.where, "--kafka", server.kafka),
         *("charge", cp_id),
     ]
-    terminal = os.environ | {"TERM": "xterm-256color", "COLUMNS": "100", "LINES": "30"}
+    terminal = production() | {"TERM": "xterm-256color", "COLUMNS": "100", "LINES": "30"}
     with (server.folder / f"driver-{cp_id}.log").open("wb") as stderr:
         process = subprocess.Popen(command, stdin=slave, stdout=slave, stderr=stderr, env=terminal)
     os.close(slave)
@@ -134,26 +135,6 @@ def _driver(server: Server, cp_id: str) -> Iterator[_Screen]:
     finally:
         end(process)
         os.close(master)
-
-
-@contextmanager
-def _records(kafka: str) -> Iterator[Consumer]:
-    """A consumer of what monitors publish from now on."""
-    consumer = Consumer(
-        {"bootstrap.servers": kafka, "group.id": "bench", "enable.auto.commit": False}
-    )
-    topic = CHARGING.name
-    places = [
-        TopicPartition(topic, number)
-        for number in consumer.list_topics(topic, timeout=10).topics[topic].partitions
-    ]
-    for place in places:
-        place.offset = consumer.get_watermark_offsets(place, timeout=10)[1]
-    consumer.assign(places)
-    try:
-        yield consumer
-    finally:
-        consumer.close()
 
 
 def _energies(consumer: Consumer) -> dict[str, str]:

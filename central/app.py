@@ -25,6 +25,7 @@ from central.orders import Orders
 from central.outbox import Outbox
 from central.patrol import Patrol
 from central.readings import Readings
+from central.rules.sessions import is_decided
 from central.sessions import SessionChanges
 from central.stopping import Stopping
 from central.store import Store
@@ -193,8 +194,7 @@ class Central:
             self.network.put_point(point)
         self.answers.restore(snapshot.answers, complete=snapshot.answers_complete)
         for session in snapshot.sessions:
-            undecided = not session.confirmed and not session.settled and not session.refusal
-            self.network.restore(session, answered=not undecided)
+            self.network.restore(session, answered=is_decided(session))
         for intent in snapshot.stop_intents:
             self.changes.intents[intent.session_id] = intent
         self.outbox.restore(snapshot.outbox, snapshot.highest_outbox)

@@ -204,16 +204,24 @@ class Charging:
             told = start_answer(after)
             return replace(told, message=text) if text and told.error else told
 
+        told: ChargeRequestResponse | None = None  # None where another answer was stored before
+
         def also(after: Session) -> list[Change]:
-            intent = [SaveStopIntent(cancelled(after, now))] if after.refusal is TIMED_OUT else []
-            return [*intent, *([] if live.answered else [asked.remember(answer(after))])]
+            nonlocal told
+            also: list[Change] = []
+            if after.refusal is TIMED_OUT:
+                also.append(SaveStopIntent(cancelled(after, now)))
+            if not live.answered:
+                told = answer(after)
+                also.append(asked.remember(told))
+            return also
 
         after = await self._changes.apply(live, rule, also)
         if after.refusal is TIMED_OUT:
             live.stop_reason = EndReason.CANCELLED
         if heard is not None:
             log.warning("start failed", session_id=after.session_id, why=str(heard))
-        return self._given(asked) or answer(after)
+        return told or self._given(asked) or answer(after)
 
 
 def said_no(heard: Heard) -> bool:

@@ -17,6 +17,7 @@ from central.readings import Readings
 from common.clock import Clock
 from common.codec import decoder, encode
 from common.dispatch import Dispatcher, Peer, refusal
+from common.epochs import HEADER as EPOCH
 from common.errors import PASSING, BadMessage, Reason, Refused, StoreUnavailable
 from common.exchange import stamped
 from common.logs import Wiretap
@@ -161,6 +162,7 @@ class RequestIntake:
         publisher: Publisher,
         clock: Clock,
         dead: DeadLetters,
+        epoch: int,
     ) -> None:
         self._subscription = subscription
         self._dispatcher = dispatcher
@@ -169,6 +171,7 @@ class RequestIntake:
         self._publisher = publisher
         self._clock = clock
         self._dead = dead
+        self._epoch = epoch
         self._decoder = decoder(DRIVER, CENTRAL, DRIVER_REQUESTS)
         self._gate = asyncio.Semaphore(REQUESTS_AT_ONCE)
         self._wire = Wiretap()
@@ -231,7 +234,9 @@ class RequestIntake:
             self._wire.seen("sent", answer, f"driver {driver_id} by {DRIVER_EVENTS}")
         while True:
             try:
-                done = self._publisher.publish(DRIVER_EVENTS, driver_id, encode(answer))
+                done = self._publisher.publish(
+                    DRIVER_EVENTS, driver_id, encode(answer), {EPOCH: str(self._epoch)}
+                )
                 break
             except Refused:  # full: Kafka is slow; the record is not done until it is answered
                 await asyncio.sleep(TRY_AGAIN)

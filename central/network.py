@@ -75,6 +75,11 @@ class LiveSession:
         self.named_at = now
 
     @property
+    def revision(self) -> int:
+        """The ticket's; 0 without a ticket."""
+        return self.session.revision
+
+    @property
     def latest(self) -> Session:
         """The session with its latest reading."""
         if self.session.revision:

@@ -44,7 +44,7 @@ class Readings:
             return
         self._must_agree(live, reading, peer)
         live.named_at = self._network.clock.monotonic()
-        if counts(live.latest, reading):
+        if counts(live, reading):
             live.energy = reading.energy_consumed_kwh
             live.rate = reading.charging_rate
             live.sequence = reading.sequence or live.sequence

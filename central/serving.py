@@ -304,6 +304,7 @@ async def _work(
         publisher,
         central.clock,
         central.dead,
+        central.store.epoch,
     )
     async with asyncio.TaskGroup() as tasks:
         serving = [

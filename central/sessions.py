@@ -19,14 +19,14 @@ from central.outbox import Outbox
 from central.rules.billing import closed, estimated, is_suspect, unknown
 from central.rules.records import AuditEntry, Session, StopIntent, Ticket
 from central.rules.rows import sentence, start_answer, status_update, ticket_message
-from central.rules.sessions import confirmed, moved
+from central.rules.sessions import confirmed, is_decided, moved
 from central.store import (
     AddTicket,
     Change,
     CorrectTicket,
     DropStopIntent,
-    SaveAudit,
     Remember,
+    SaveAudit,
     SaveSession,
     SaveStopIntent,
     Store,
@@ -253,8 +253,7 @@ class SessionChanges:
         be the answer for ever it must be stored now: who repeats the request after a crash would
         begin another charge.
         """
-        undecided = after.state is SessionState.AUTHORISED and not after.confirmed
-        if live.answered or undecided:
+        if live.answered or not is_decided(after):
             return []
         now = int(self._network.clock.wall())
         whole = replace(
@@ -266,8 +265,7 @@ class SessionChanges:
         return [remembering(after.request, after.digest, whole, now)]
 
     def _committed(self, live: LiveSession, before: Session, after: Session) -> None:
-        undecided = after.state is SessionState.AUTHORISED and not after.confirmed
-        if not undecided:
+        if is_decided(after):
             live.answered = True
             live.decided.set()
         self._network.put_session(live, after)

@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import math
 import shutil
 import sys
 import tempfile
@@ -12,10 +13,15 @@ import click
 
 from chaos.plan import plan
 from chaos.run import chaos
+from chaos.world import Shape
 from tests.kafka.broker import BrokerError
 
 POINTS = 50
 """Charge points: 100 programs, which fit into 8 GiB and two cores."""
+
+
+POINTS_FOR_AN_APP = 10
+"""Charge points of which one has a driver's app, a program; the others' drivers are lighter."""
 
 
 @click.command(context_settings={"help_option_names": ["-h", "--help"]})
@@ -65,10 +71,20 @@ def main(
     The exit code is 0 only if all is well. Otherwise logs and journals are kept.
     """
     seed = SystemRandom().randrange(1_000_000) if seed is None else seed
-    ids = [f"CP-{number:03}" for number in range(1, points + 1)]
-    postgresql = database == "postgresql"
+    shape = Shape(
+        points=points,
+        apps=math.ceil(points / POINTS_FOR_AN_APP),
+        centrals=centrals,
+        postgresql=database == "postgresql",
+    )
     faults = plan(
-        seed, ids, minutes * 60, every or 60 / points, centrals=centrals, database=postgresql
+        seed,
+        shape.ids,
+        minutes * 60,
+        every or 60 / points,
+        centrals=centrals,
+        apps=shape.apps,
+        database=shape.postgresql,
     )
     if only_plan:
         for fault in faults:
@@ -81,9 +97,10 @@ def main(
     folder = Path(tempfile.mkdtemp(prefix="evcharging-chaos-"))
     say(f"seed {seed}: {len(faults)} faults in {minutes:g} min; everything is in {folder}")
     try:
-        report = asyncio.run(
-            chaos(folder, seed, points, faults, say, centrals=centrals, postgresql=postgresql)
-        )
+        report = asyncio.run(chaos(folder, shape, seed, faults, say))
+    except (asyncio.CancelledError, KeyboardInterrupt):
+        say(f"chaos: stopped before the end; logs and journals are in {folder}")
+        sys.exit(130)
     except (BrokerError, RuntimeError) as error:
         say(f"chaos: {error}")
         sys.exit(1)

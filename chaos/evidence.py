@@ -83,7 +83,7 @@ def read_journal(folder: Path, evidence: Evidence) -> None:
     try:
         _take([json.loads(body or b"") for body in bodies[:whole]], evidence)
     except (KeyError, TypeError, ValueError) as error:
-        raise Unreadable(f"the journal in {folder} is of another format: {error}") from None
+        raise Unreadable(f"the journal in {folder} cannot be read: {error}") from None
 
 
 def _body(line: bytes) -> bytes | None:
@@ -95,6 +95,8 @@ def _take(entries: Sequence[Any], evidence: Evidence) -> None:
     sessions: dict[str, Row] = {}
     (header,) = entries[0]["records"]
     cp_id = header["cp_id"]
+    if len(entries) < header["lines"]:
+        raise ValueError("lines that were put in place as a whole are missing")
     for number, entry in enumerate(entries):
         if entry["n"] != number:
             raise ValueError(f"line {number} is missing")

@@ -5,11 +5,14 @@ import os
 import signal
 from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import dataclass
+from typing import TypeVar
 
 from chaos.plan import Fault, Kind
-from chaos.programs import Program
+from chaos.programs import App, Program
 from chaos.proxy import Proxy
 from chaos.world import Point, World
+
+T = TypeVar("T")
 
 Step = Callable[[World, str], Awaitable[None]]
 """Does something to a world's target."""
@@ -33,31 +36,31 @@ async def end(world: World, fault: Fault) -> None:
     await DEEDS[fault.kind].end(world, fault.target)
 
 
-def _to_point(action: Callable[[Point], Awaitable[None] | None]) -> Step:
+def _to(which: Callable[[World, str], T], action: Callable[[T], Awaitable[None] | None]) -> Step:
+    """Does this to what a target's name stands for, and waits for it where there is a wait."""
+
     async def step(world: World, target: str) -> None:
-        waiting = action(world.points[target])
+        waiting = action(which(world, target))
         if waiting is not None:
             await waiting
 
     return step
+
+
+def _to_point(action: Callable[[Point], Awaitable[None] | None]) -> Step:
+    return _to(lambda world, target: world.points[target], action)
 
 
 def _to_world(action: Callable[[World], Awaitable[None] | None]) -> Step:
-    async def step(world: World, _: str) -> None:
-        waiting = action(world)
-        if waiting is not None:
-            await waiting
-
-    return step
+    return _to(lambda world, _: world, action)
 
 
 def _to_central(action: Callable[[Program], Awaitable[None] | None]) -> Step:
-    async def step(world: World, target: str) -> None:
-        waiting = action(world.centrals[target])
-        if waiting is not None:
-            await waiting
+    return _to(lambda world, target: world.centrals[target], action)
 
-    return step
+
+def _to_app(action: Callable[[App], Awaitable[None] | None]) -> Step:
+    return _to(lambda world, target: world.apps[target], action)
 
 
 def _link(which: Callable[[Point], Iterable[Proxy]], fault: Callable[[Proxy], None]) -> Deed:
@@ -171,6 +174,7 @@ DEEDS: dict[Kind, Deed] = {
     Kind.EMPTY_BROKER: Deed(_to_world(_empty_broker), _to_world(_start_broker)),
     Kind.HALF_OPEN_BROKER: _shared_link(_kafka_link, Proxy.half_open),
     Kind.KILL_DATABASE: Deed(_to_world(_kill_database), _to_world(_start_database)),
+    Kind.KILL_APP: Deed(_to_app(App.kill), _to_app(App.start)),
     Kind.CUT_DRIVERS: _shared_link(_driver_links, _cut),
     Kind.HALF_OPEN_DRIVERS: _shared_link(_driver_links, Proxy.half_open),
 }

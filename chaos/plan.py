@@ -11,8 +11,10 @@ from enum import StrEnum
 from random import Random
 
 CENTRAL, BROKER, DATABASE, DRIVERS = "central", "broker", "database", "drivers"
+APP = "app"
 """Targets that all charge points share. Where there are two centrals, they are `central-1` and
-`central-2`; the others are the only ones of their kind."""
+`central-2`, and several drivers' apps are `app-1`, `app-2` …; the others are the only ones of
+their kind."""
 
 REST = 5.0
 """Seconds without a fault after the last one of a shared target, so that all can come back."""
@@ -40,6 +42,7 @@ class Kind(StrEnum):
     EMPTY_BROKER = "an empty broker in place of the old one"
     HALF_OPEN_BROKER = "half-open to broker"
     KILL_DATABASE = "kill database"
+    KILL_APP = "kill a driver's app"
     CUT_DRIVERS = "cut drivers"
     HALF_OPEN_DRIVERS = "half-open to drivers"
 
@@ -81,6 +84,7 @@ DRAWS: dict[Kind, Draw] = {
     Kind.EMPTY_BROKER: Draw(1, 0.0, 1.0, BROKER),
     Kind.HALF_OPEN_BROKER: Draw(2, 1.0, 8.0, BROKER),
     Kind.KILL_DATABASE: Draw(2, 0.0, 3.0, DATABASE),
+    Kind.KILL_APP: Draw(4, 0.0, 3.0, APP),
     Kind.CUT_DRIVERS: Draw(2, 0.0, 2.0, DRIVERS),
     Kind.HALF_OPEN_DRIVERS: Draw(2, 1.0, 8.0, DRIVERS),
 }
@@ -118,6 +122,7 @@ def plan(
     every: float,
     *,
     centrals: int = 1,
+    apps: int = 1,
     database: bool,
 ) -> list[Fault]:
     """The faults of a run, in their order.
@@ -127,6 +132,7 @@ def plan(
         seconds: For how long faults begin; each is over by then.
         every: Seconds between two of them, on average, before those that would meet are left out.
         centrals: How many there are.
+        apps: How many drivers' apps there are.
         database: Whether central's database is a server that can be killed.
     """
     random = Random(seed)
@@ -140,8 +146,8 @@ def plan(
         (kind,) = random.choices(kinds, weights)
         draw = DRAWS[kind]
         target = draw.target or random.choice(points)
-        if target == CENTRAL:
-            target = random.choice(names(CENTRAL, centrals))
+        if target in (CENTRAL, APP):
+            target = random.choice(names(target, centrals if target == CENTRAL else apps))
         lasts = random.uniform(draw.shortest, draw.longest)
         if at >= seconds:
             return faults

@@ -51,9 +51,13 @@ class Program:
     async def start(self) -> None:
         """Start it, and again where it cannot start yet; returns when it is ready.
 
+        Does nothing where it runs already.
+
         Raises:
             RuntimeError: It is not ready after a while.
         """
+        if self._process is not None and self._process.poll() is None:
+            return
         try:
             async with asyncio.timeout(READY_WITHIN):
                 while not await self._started():  # noqa: ASYNC110 -- nobody says when
@@ -126,3 +130,62 @@ class Program:
             return False
         self.defects.append(f"{self.name} ended by itself, with code {code}: see {self._log}")
         return True
+
+
+class App:
+    """A driver's app that charges at one charge point, over and over; each time a new process.
+
+    Killed, it is started with the same words, as its driver would: it must then show the charge
+    that it had asked for, and not make a second one.
+
+    Attributes:
+        name: What it is called in reports and logs.
+        deaths: How often it was killed.
+        shown: How many tickets it has shown.
+    """
+
+    def __init__(self, folder: Path, name: str, *command: str) -> None:
+        self.name = name
+        self.deaths = 0
+        self.shown = 0
+        self._command = [str(BIN / command[0]), *command[1:]]
+        self._out = folder / f"{name}.out"
+        self._process: subprocess.Popen[bytes] | None = None
+        self._stopping = False
+        self._up = asyncio.Event()
+        self._up.set()
+
+    async def run(self) -> None:
+        """Charge until told to stop; the last charge is seen to its end."""
+        while not self._stopping:
+            await self._up.wait()
+            process = self._process = self._spawn()
+            code = await asyncio.to_thread(process.wait)
+            self.shown += code == 0
+            await asyncio.sleep(RESTART_AFTER)
+
+    def _spawn(self) -> "subprocess.Popen[bytes]":
+        with self._out.open("ab") as out:
+            return subprocess.Popen(self._command, stdin=subprocess.DEVNULL, stdout=out, stderr=out)
+
+    def kill(self) -> None:
+        """As `kill -9` does; it stays down until `start`."""
+        self._up.clear()
+        if self._process is not None and self._process.poll() is None:
+            self._process.kill()
+            self.deaths += 1
+
+    async def start(self) -> None:
+        """Let it charge on."""
+        self._up.set()
+
+    def finish(self) -> None:
+        """Begin no further charge."""
+        self._stopping = True
+
+    def close(self) -> None:
+        """End it at once, if it still runs."""
+        self.finish()
+        if self._process is not None and self._process.poll() is None:
+            self._process.kill()
+            self._process.wait()

@@ -7,10 +7,10 @@ outside must be content. Then the programs are stopped, and the audit must still
 """
 
 import asyncio
+import signal
 from collections import Counter
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any
 
 from chaos import faults
 from chaos.conservation import Report as Audit
@@ -20,7 +20,8 @@ from chaos.evidence import Evidence, Unreadable, read_database
 from chaos.plan import Fault
 from chaos.report import Report
 from chaos.watch import Watch
-from chaos.world import World
+from chaos.world import Shape, World
+from tests.kafka.broker import BrokerError
 
 SETTLES_WITHIN = 180.0
 """Seconds after the last fault in which everything must be settled: the longest waits between
@@ -59,27 +60,34 @@ class Run:
                 [proxy.address for proxy in world.to_drivers],
             )
             for cp_id in world.ids
+            if cp_id not in world.app_points
         ]
         self._done: list[Fault] = []
+        self._failed: list[str] = []
         self._began = 0.0
 
     async def run(self) -> Report:
         """Charge and break, then see what came of it."""
         loop = asyncio.get_running_loop()
         self._began = loop.time()
-        looking = asyncio.gather(self._watch.run(), self._see(), self._tell())
-        driving = asyncio.gather(*(driver.run() for driver in self._drivers))
+        apps = self._world.apps.values()
+        looking = [loop.create_task(x) for x in (self._watch.run(), self._see(), self._tell())]
+        charging = [*(d.run() for d in self._drivers), *(app.run() for app in apps)]
+        driving = [loop.create_task(each) for each in charging]
         try:
             await self._inject()
             self._say("no more faults: everything must settle by itself now")
             await self._settle(driving)
         finally:
-            looking.cancel()
-            driving.cancel()
+            for task in (*looking, *driving):
+                task.cancel()
+            ended = await asyncio.gather(*looking, *driving, return_exceptions=True)
+            self._failed += [repr(error) for error in ended if isinstance(error, Exception)]
             self._watch.close()
-            await asyncio.gather(looking, driving, return_exceptions=True)
             for driver in self._drivers:
                 driver.close()
+            for app in apps:
+                app.close()
         seconds = loop.time() - self._began
         await self._world.stop()
         return self._report(seconds)
@@ -88,18 +96,25 @@ class Run:
 
     async def _inject(self) -> None:
         """Every fault of the plan; returns when the last is undone."""
-        async with asyncio.TaskGroup() as undoing:
+        undoing: dict[str, asyncio.Task[None]] = {}
+        async with asyncio.TaskGroup() as tasks:
             for fault in self._plan:
                 await self._until(fault.at)
+                if fault.target in undoing:
+                    # A loaded machine starts a program more slowly than the plan has it.
+                    await asyncio.wait([undoing[fault.target]])
                 self._say(str(fault))
                 self._watch.begun(fault)
                 await faults.begin(self._world, fault)
                 self._done.append(fault)
-                undoing.create_task(self._undo(fault))
+                undoing[fault.target] = tasks.create_task(self._undo(fault))
 
     async def _undo(self, fault: Fault) -> None:
         await self._until(fault.at + fault.lasts)
-        await faults.end(self._world, fault)
+        try:
+            await faults.end(self._world, fault)
+        except (RuntimeError, BrokerError) as error:
+            self._failed.append(str(error))
         self._watch.ended(fault)
 
     async def _until(self, at: float) -> None:
@@ -128,13 +143,15 @@ class Run:
 
     # -- Afterwards --
 
-    async def _settle(self, driving: "asyncio.Future[Any]") -> None:
+    async def _settle(self, driving: Sequence[asyncio.Task[None]]) -> None:
         """Return when all is settled, or has had the time for it."""
         for driver in self._drivers:
             driver.stopping = True
+        for app in self._world.apps.values():
+            app.finish()
         try:
             async with asyncio.timeout(SETTLES_WITHIN):
-                await asyncio.shield(driving)
+                await asyncio.wait(driving)
                 while not await self._is_settled():  # noqa: ASYNC110 -- the books call nobody
                     await asyncio.sleep(SEE_EVERY)
         except TimeoutError:
@@ -157,11 +174,13 @@ class Run:
         deaths: Counter[str] = Counter()
         for program in world.programs:
             deaths[program.name.partition("-")[0]] += program.deaths
+        deaths["app"] = sum(app.deaths for app in world.apps.values())
         wrong = [
             *(f"{v.rule}: NO: {v.where}: {v.text}" for v in found.violations),
             *self._promises.broken,
             *self._forgotten(),
             *self._watch.late,
+            *(f"chaos could not go on: {why}" for why in self._failed),
             *(defect for program in world.programs for defect in program.defects),
         ]
         return Report(
@@ -198,17 +217,11 @@ class Run:
         ]
 
 
-async def chaos(
-    folder: Path,
-    seed: int,
-    points: int,
-    plan: Sequence[Fault],
-    say: Say,
-    *,
-    centrals: int,
-    postgresql: bool,
-) -> Report:
-    """Start a world in this folder, run, and stop it."""
-    async with World(folder, points, centrals=centrals, postgresql=postgresql) as world:
+async def chaos(folder: Path, shape: Shape, seed: int, plan: Sequence[Fault], say: Say) -> Report:
+    """Start a world in this folder, run, and stop it; told to end by SIGTERM, stop it at once."""
+    running = asyncio.current_task()
+    assert running is not None
+    asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, running.cancel)
+    async with World(folder, shape) as world:
         await world.start(say)
         return await Run(world, seed, plan, say).run()

@@ -2,9 +2,10 @@
 
 Thousands of light charge points register, charge and settle at one central, a real process with
 production settings and a real Kafka. Its memory, descriptors and threads are sampled all the time.
-What grows in the first minutes (caches, pools, topics that are read for the first time) is no leak;
-what still grows after them is, so the verdict compares the first quarter after the warm-up with the
-last one, by their medians.
+Central remembers the answers of a day, 100,000 of them at most, and the sessions that were settled
+last. What grows until these are full is no leak; so the run begins with as many quick charges, and
+only then the soak. What still grows after its first minutes is a leak: the verdict
+compares the first quarter after the warm-up with the last one, by their medians.
 """
 
 import asyncio
@@ -32,6 +33,18 @@ from tests.postgres.server import Server
 
 TARGET_WH = 50
 """Energy of a charge: 16 s at 11 kW."""
+
+FILL = 110_000
+"""Charges before the soak: more than central remembers of anything."""
+
+FILL_RATE = 300.0
+"""Of these in a second, as far as there are points that are free."""
+
+FILL_WH = 1
+"""Energy of each of these: it ends with its first reading."""
+
+LINKS = 8
+"""Links of drivers: each has said who it is before central loses patience with it."""
 
 WARM_UP = 0.25
 """Part of the run after which nothing may grow any more."""
@@ -113,6 +126,7 @@ class Soak:
         self._drivers = drivers
         self._process = Path(f"/proc/{pid}")
         self._rate = rate
+        self._target = TARGET_WH
         self._free = list(points.points)
         self._random = Random(1)
         self._charges: set[asyncio.Task[None]] = set()
@@ -120,15 +134,27 @@ class Soak:
         self._refused: list[str] = []
         self._began = asyncio.get_running_loop().time()
 
+    async def fill(self, charges: int, every: float) -> None:
+        """Let central remember as much as it ever will: so many quick charges."""
+        rate, self._rate, self._target = self._rate, FILL_RATE, FILL_WH
+        driving = asyncio.create_task(self._drive())
+        try:
+            while self._begun < charges:
+                await asyncio.sleep(every)
+                self._take_sample()
+        finally:
+            driving.cancel()
+        self._rate, self._target = rate, TARGET_WH
+
     async def run(self, seconds: float, every: float) -> Verdict:
         """Charge for so long, with a sample at each interval; then let all settle."""
         samples = []
+        began = self._passed()
         driving = asyncio.create_task(self._drive())
         try:
-            while (passed := self._passed()) < seconds:
+            while (passed := self._passed() - began) < seconds:
                 await asyncio.sleep(min(every, seconds - passed))
-                samples.append(self._sample())
-                click.echo(str(samples[-1]), err=True)
+                samples.append(self._take_sample())
         finally:
             driving.cancel()
         wrong = judge(samples) + await self._settled() + self._refused[:5]
@@ -151,7 +177,7 @@ class Soak:
 
     async def _charge(self, cp_id: str) -> None:
         try:
-            answer = await self._drivers.charge(cp_id, f"D-{cp_id}", TARGET_WH)
+            answer = await self._drivers.charge(cp_id, f"D-{cp_id}", self._target)
         except (TimeoutError, ConnectionError) as error:
             self._refused.append(f"{cp_id}: {str(error) or 'no answer'}")
             return
@@ -163,6 +189,11 @@ class Soak:
         while point.supply is not None or point.held:  # noqa: ASYNC110 -- points call nobody
             await asyncio.sleep(1.0)
         self._free.append(cp_id)
+
+    def _take_sample(self) -> Sample:
+        sample = self._sample()
+        click.echo(str(sample), err=True)
+        return sample
 
     def _sample(self) -> Sample:
         status = dict(
@@ -197,15 +228,25 @@ def _conserved(database: str, points: Points) -> list[str]:
 
 
 async def soak(
-    address: str, kafka: str, database: str, pid: int, *, points: int, seconds: float, rate: float
+    address: str,
+    kafka: str,
+    database: str,
+    pid: int,
+    *,
+    points: int,
+    fill: int,
+    seconds: float,
+    rate: float,
 ) -> Verdict:
     """Load a central that serves, and judge it."""
     host, _, port = address.rpartition(":")
     ids = [f"CP-{number:05}" for number in range(points)]
-    async with Points([address], kafka, ids) as fleet, Drivers((host, int(port))) as drivers:
+    async with Points([address], kafka, ids) as fleet, Drivers((host, int(port)), LINKS) as drivers:
         await fleet.registered()
         every = max(1.0, min(30.0, seconds / 60))
-        verdict = await Soak(fleet, drivers, pid, rate).run(seconds, every)
+        load = Soak(fleet, drivers, pid, rate)
+        await load.fill(fill, every)
+        verdict = await load.run(seconds, every)
         return Verdict(verdict.samples, (*verdict.wrong, *_conserved(database, fleet)))
 
 
@@ -225,11 +266,11 @@ def _database(folder: Path, *, postgresql: bool) -> Iterator[str]:
         yield url
 
 
-def _run(points: int, seconds: float, rate: float, *, postgresql: bool) -> Verdict:
+def _run(points: int, fill: int, seconds: float, rate: float, *, postgresql: bool) -> Verdict:
     address = f"127.0.0.1:{free_port()}"
     with (
         tempfile.TemporaryDirectory(prefix="evcharging-soak-") as name,
-        find_broker() as broker,
+        find_broker(own=True) as broker,
         _database(Path(name), postgresql=postgresql) as database,
         serving(
             Path(name),
@@ -247,6 +288,7 @@ def _run(points: int, seconds: float, rate: float, *, postgresql: bool) -> Verdi
             database,
             pid,
             points=points,
+            fill=fill,
             seconds=seconds,
             rate=rate,
         )
@@ -263,16 +305,25 @@ def _run(points: int, seconds: float, rate: float, *, postgresql: bool) -> Verdi
     show_default=True,
     help="Charges that begin in a second.",
 )
+@click.option(
+    "--fill",
+    type=click.IntRange(0),
+    default=FILL,
+    show_default=True,
+    help="Quick charges before that, until central remembers as much as it ever will.",
+)
 @click.option("--postgresql", is_flag=True, help="Central's database is a server, not a file.")
 @click.option("--json", "as_json", is_flag=True, help="Print samples and verdict as JSON.")
-def main(points: int, minutes: float, rate: float, *, postgresql: bool, as_json: bool) -> None:
+def main(
+    points: int, minutes: float, rate: float, fill: int, *, postgresql: bool, as_json: bool
+) -> None:
     """Watch central's memory and descriptors while thousands of charge points charge.
 
     The exit code is 0 only if nothing grows after the warm-up, every charge is settled, and what
     was supplied is what was billed.
     """
     try:
-        verdict = _run(points, minutes * 60, rate, postgresql=postgresql)
+        verdict = _run(points, fill, minutes * 60, rate, postgresql=postgresql)
     except (BrokerError, RuntimeError) as error:
         click.echo(f"soak: {error}", err=True)
         sys.exit(1)

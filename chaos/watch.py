@@ -2,7 +2,8 @@
 
 A charge point has recovered when central shows it as neither Offline nor Faulted; central, when it
 answers and shows every point that has no fault of its own; Kafka and the database, when central's
-health says so. Faults of others go on meanwhile: a recovery may be longer than it would be alone.
+health says so; drivers, when central answers. Faults of others go on meanwhile: a recovery may be
+longer than it would be alone.
 """
 
 import asyncio
@@ -10,7 +11,7 @@ from collections.abc import Sequence
 from typing import Any
 from uuid import uuid4
 
-from chaos.plan import BROKER, CENTRAL, DATABASE, DRIVERS, Fault, Kind
+from chaos.plan import APP, BROKER, CENTRAL, DATABASE, DRIVERS, Fault, Kind
 from chaos.wire import Caller, Lost, Message
 
 LOOK_EVERY = 0.3
@@ -98,7 +99,9 @@ class Watch:
             return self._health.get("kafka") == "ok"
         if fault.target == DATABASE:
             return self._health.get("database") == "ok"
-        if fault.target.startswith((CENTRAL, DRIVERS)):
+        if fault.target.startswith((DRIVERS, APP)):
+            return bool(self._statuses)
+        if fault.target.startswith(CENTRAL):
             return bool(self._statuses) and all(map(self._is_back, self._statuses))
         return self._statuses.get(fault.target, "Offline") not in AWAY
 

@@ -12,8 +12,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Self
 
-from chaos.plan import CENTRAL, names
-from chaos.programs import BIN, Program
+from chaos.plan import APP, CENTRAL, names
+from chaos.programs import BIN, App, Program
 from chaos.proxy import Proxy
 from tests.kafka.cluster import broker_behind
 from tests.kafka.jars import JarBroker
@@ -38,36 +38,61 @@ class Point:
     to_central: list[Proxy]
 
 
+@dataclass(frozen=True, slots=True)
+class Shape:
+    """How large a world is.
+
+    Attributes:
+        apps: Drivers' apps; each has one of the last charge points for itself.
+        centrals: One leads, the others stand by.
+        postgresql: Central's database is a PostgreSQL server; else a SQLite file.
+    """
+
+    points: int
+    apps: int = 1
+    centrals: int = 1
+    postgresql: bool = True
+
+    @property
+    def ids(self) -> list[str]:
+        """The charge points' ids."""
+        return [f"CP-{number:03}" for number in range(1, self.points + 1)]
+
+
 class World:
     """All of it. Use as an async context manager, then `start`.
 
     Args:
         folder: Where databases, journals and logs go.
-        points: How many charge points.
-        centrals: How many; one leads, the others stand by.
-        postgresql: Central's database is a PostgreSQL server; else a SQLite file.
 
     Attributes:
-        centrals: By their names in a plan.
+        centrals: By their names in a plan; the drivers' apps, too.
         addresses: Where they listen.
         server: The database's; None with SQLite.
         database: Central's, by its URL.
         journals: The folder of the engines' journals.
     """
 
-    def __init__(self, folder: Path, points: int, *, centrals: int = 1, postgresql: bool) -> None:
+    def __init__(self, folder: Path, shape: Shape) -> None:
         self.journals = folder / "journals"
         self.points: dict[str, Point] = {}
-        self.server: Server | None = Server() if postgresql else None
+        self.server: Server | None = Server() if shape.postgresql else None
         self.database = f"sqlite:///{folder / 'central.db'}"
-        self.addresses = [f"127.0.0.1:{free_port()}" for _ in range(centrals)]
+        self.addresses = [f"127.0.0.1:{free_port()}" for _ in range(shape.centrals)]
         self.centrals: dict[str, Program] = {}
-        self.ids = [f"CP-{number:03}" for number in range(1, points + 1)]
+        self.apps: dict[str, App] = {}
+        self._app_names = names(APP, shape.apps)
+        self.ids = shape.ids
         self.broker: JarBroker
         self.to_drivers: list[Proxy] = []
         self.to_kafka: Proxy
         self._folder = folder
         self._stack = AsyncExitStack()
+
+    @property
+    def app_points(self) -> list[str]:
+        """The charge points that the apps have for themselves."""
+        return self.ids[len(self.ids) - len(self._app_names) :]
 
     @property
     def programs(self) -> list[Program]:
@@ -101,10 +126,13 @@ class World:
 
         for cp_id in self.ids:
             self.points[cp_id] = await self._point(cp_id)
-        async with asyncio.TaskGroup() as tasks:
-            for point in self.points.values():
-                tasks.create_task(start(point.engine))
-                tasks.create_task(start(point.monitor))
+        for name, cp_id in zip(self._app_names, self.app_points, strict=True):
+            self.apps[name] = self._app(name, cp_id)
+            self._stack.callback(self.apps[name].close)
+        points = self.points.values()
+        await asyncio.gather(
+            *(start(point.engine) for point in points), *(start(point.monitor) for point in points)
+        )
 
     async def _start_broker(self) -> None:
         listener = free_port()
@@ -151,6 +179,16 @@ class World:
             *("--kafka", self.to_kafka.address),
         )
         return Point(cp_id, engine, monitor, to_engine, to_central)
+
+    def _app(self, name: str, cp_id: str) -> App:
+        where = ",".join(proxy.address for proxy in self.to_drivers)
+        return App(
+            self._folder,
+            name,
+            *("ev-driver", "--driver-id", name, "--state", str(self._folder / name)),
+            *("--central", where, "--kafka", self.to_kafka.address),
+            *("charge", cp_id, "--kwh", "0.5"),
+        )
 
     async def _proxy(self, address: str) -> Proxy:
         host, _, port = address.rpartition(":")

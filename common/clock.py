@@ -50,7 +50,7 @@ def ordered_id(now: float) -> str:
         now: Unix seconds.
     """
     chance = f"{_random.getrandbits(80):020x}"
-    time = f"{int(now * 1000):012x}"
+    time = f"{int(now * 1000) & 0xFFFF_FFFF_FFFF:012x}"
     variant = "89ab"[int(chance[0], 16) & 3]
     return f"{time[:8]}-{time[8:]}-7{chance[1:4]}-{variant}{chance[4:7]}-{chance[7:19]}"
 

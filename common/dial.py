@@ -10,6 +10,7 @@ session ends or raises, the link is closed; then the dialler dials again.
 import asyncio
 import ssl
 from collections.abc import Awaitable, Callable, Sequence
+from contextlib import suppress
 
 import structlog
 from tenacity import AsyncRetrying, RetryCallState, retry_if_exception_type
@@ -35,6 +36,9 @@ REPLACED_WAIT = 10.0
 
 CONNECT_WITHIN = 5.0
 """Seconds in which a connection must be made."""
+
+MAX_LEARNED = 8
+"""Addresses that are remembered beside the given ones, because some central named its leader."""
 
 MISSED = 3
 """Heartbeats without an answer after which a link is closed."""
@@ -68,6 +72,7 @@ class Dialler:
         self.trouble = ""
         self._name = name
         self._addresses = list(addresses)
+        self._given = len(self._addresses)
         self._next = 0
         self._make_link = make_link
         self._session = session
@@ -143,11 +148,13 @@ class Dialler:
 
     def _named(self, leader: str | None) -> None:
         """Another central leads; where, if the one that said so knows."""
-        if leader and (where := Address.parse(leader)) != self.address:
-            self._leader = where
+        with suppress(ValueError):  # it is no address: the next one of ours is tried
+            if leader and (where := Address.parse(leader)) != self.address:
+                self._leader = where
 
     def _go_to(self, leader: Address) -> None:
         if leader not in self._addresses:
+            del self._addresses[self._given + MAX_LEARNED - 1 :]
             self._addresses.append(leader)
         self._next = self._addresses.index(leader)
         self._leader = None

@@ -279,9 +279,9 @@ def _secret(text: str | None, file: Path | None, name: str) -> str | None:
         raise click.UsageError(f"--{name} and --{name}-file say the same: give one of them.")
     if file is not None:
         try:
-            text = file.read_text(encoding="utf-8").strip()
-        except (OSError, UnicodeDecodeError) as error:
-            why = getattr(error, "strerror", None) or "it is no UTF-8 text"
+            text = read_text(file).strip()
+        except (OSError, ValueError) as error:
+            why = getattr(error, "strerror", None) or error
             raise click.BadParameter(
                 f"cannot read {file}: {why}", param_hint=f"'--{name}-file'"
             ) from None
@@ -290,6 +290,27 @@ def _secret(text: str | None, file: Path | None, name: str) -> str | None:
             f"it has {len(text)} characters, not 1 to {MAX_CREDENTIAL}", param_hint=f"'--{name}'"
         )
     return text
+
+
+MAX_FILE = 1 << 20
+"""Bytes of a file that a person names: thousands of settings, or services."""
+
+
+def read_text(path: Path) -> str:
+    """The text of a small file, without the mark that some editors put at its beginning.
+
+    Raises:
+        OSError: It cannot be read.
+        ValueError: It is no UTF-8 text, or longer than `MAX_FILE`.
+    """
+    with path.open("rb") as file:
+        data = file.read(MAX_FILE + 1)
+    if len(data) > MAX_FILE:
+        raise ValueError(f"it has more than {MAX_FILE:,} bytes")
+    try:
+        return data.decode("utf-8-sig")
+    except UnicodeDecodeError:
+        raise ValueError("it is no UTF-8 text") from None
 
 
 def is_loopback(address: Address) -> bool:
@@ -332,17 +353,17 @@ def read_kafka_config(path: str | None) -> dict[str, str]:
         return {}
     settings: dict[str, str] = {}
     try:
-        with open(path, encoding="utf-8") as lines:
-            for number, line in enumerate(lines, 1):
-                text = line.strip()
-                if not text or text.startswith("#"):
-                    continue
-                key, equals, value = text.partition("=")
-                if not equals or not key.strip():
-                    raise CannotStart(f"{path}, line {number}: not KEY=VALUE")
-                settings[key.strip()] = value.strip()
-    except (OSError, UnicodeDecodeError) as error:
+        lines = read_text(Path(path)).split("\n")
+    except (OSError, ValueError) as error:
         raise CannotStart(f"cannot read {path}: {error}") from None
+    for number, line in enumerate(lines, 1):
+        text = line.strip()
+        if not text or text.startswith("#"):
+            continue
+        key, equals, value = text.partition("=")
+        if not equals or not key.strip():
+            raise CannotStart(f"{path}, line {number}: not KEY=VALUE")
+        settings[key.strip()] = value.strip()
     return settings
 
 

@@ -7,7 +7,7 @@ number is written from the digits.
 """
 
 from decimal import ROUND_HALF_UP, Decimal, InvalidOperation
-from typing import Annotated, ClassVar, Self
+from typing import TYPE_CHECKING, Annotated, ClassVar, Self
 
 from msgspec import Meta
 
@@ -25,14 +25,17 @@ class Quantity(int):
     decimals: ClassVar[int]
     maximum: ClassVar[int]
     _scale: ClassVar[int]
+    _most: ClassVar[int]
     _form: ClassVar[bytes]
 
     def __init_subclass__(cls) -> None:
         cls._scale = 10**cls.decimals
+        cls._most = cls.maximum * cls._scale
         cls._form = b"%%d.%%0%dd" % cls.decimals
 
-    def __new__(cls, smallest_units: int) -> Self:
-        return super().__new__(cls, smallest_units)
+    if TYPE_CHECKING:  # at run time it is int's own, which costs less
+
+        def __new__(cls, smallest_units: int) -> Self: ...
 
     @classmethod
     def from_number(cls, number: object) -> Self:
@@ -61,11 +64,11 @@ class Quantity(int):
         Raises:
             ValueError: It is out of bounds; the text says which.
         """
-        whole, _, fraction = digits.partition(".")
-        # Nearly all are like this, and `Decimal` takes twice as long.
-        if len(fraction) <= cls.decimals and whole.isdecimal() and fraction.isdecimal():
-            amount = int(whole) * cls._scale + int(fraction.ljust(cls.decimals, "0"))
-            if amount <= cls.maximum * cls._scale:
+        point = len(digits) - cls.decimals - 1
+        if point > 0 and digits[point] == ".":
+            # With all its decimals, as all our programs write it: four times as fast.
+            all_digits = digits[:point] + digits[point + 1 :]
+            if all_digits.isdecimal() and (amount := int(all_digits)) <= cls._most:
                 return cls(amount)
         try:
             number = Decimal(digits)

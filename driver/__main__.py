@@ -31,12 +31,11 @@ class ServicesType(click.ParamType[tuple[Service, ...]]):
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
         try:
-            return parse(Path(value).read_text(encoding="utf-8-sig"))
+            return parse(program.read_text(Path(value)))
         except OSError as error:
             self.fail(f"cannot read {value}: {error.strerror}", param, ctx)
         except ValueError as error:
-            why = "it is no UTF-8 text" if isinstance(error, UnicodeDecodeError) else str(error)
-            self.fail(f"{value}: {why}", param, ctx)
+            self.fail(f"{value}: {error}", param, ctx)
 
 
 class SpanType(click.ParamType[Span]):

@@ -109,7 +109,7 @@ async def run_with(
         watch = Watch(clock)
         proves = settings.credential is not None
         key = folder.kafka_key() if proves else None
-        events = Events(settings.kafka, settings.driver_id, key=key)
+        events = Events(settings.kafka, settings.driver_id, clock, key=key)
 
         def on_key(text: str) -> None:
             if proves:

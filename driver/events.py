@@ -1,8 +1,8 @@
 """What central tells this driver by Kafka, and requests to central the same way.
 
-The driver reads only the partition that its id hashes to, from its end on, and drops what is not
-its own: what was before is in the history. Kafka is joined when it is first needed, so that a
-question that TCP answers costs no connection to it.
+The driver reads only the partition that its id hashes to, from its end on: what was before is in
+the history. It drops what is not its own, and what a central says that leads no more. Kafka is
+joined when it is first needed, so that a question that TCP answers costs no connection to it.
 """
 
 import asyncio
@@ -10,8 +10,10 @@ import asyncio
 import structlog
 
 from common import proof
+from common.clock import Clock
 from common.codec import decoder, encode
 from common.dispatch import Dispatcher, Peer
+from common.epochs import HEADER, Epochs
 from common.errors import BadMessage
 from common.logs import Wiretap
 from common.messages import Message, Role
@@ -19,6 +21,9 @@ from common.protocol import DRIVER_EVENTS, DRIVER_REQUESTS
 from common.stream import Headers, KafkaSettings, Publisher, Record, Subscription
 
 log = structlog.get_logger()
+
+MAX_DIGITS = 16
+"""Digits of an epoch."""
 
 GIVE_UP_AFTER = 10.0
 """Seconds after which a request that Kafka did not take is dropped: it is asked again then."""
@@ -32,7 +37,7 @@ class Events:
     """
 
     def __init__(
-        self, settings: KafkaSettings, driver_id: str, *, key: bytes | None = None
+        self, settings: KafkaSettings, driver_id: str, clock: Clock, *, key: bytes | None = None
     ) -> None:
         self.key = key
         self._settings = settings
@@ -42,6 +47,8 @@ class Events:
         self._publisher: Publisher | None = None
         self._records: Subscription | None = None
         self._decoder = decoder(Role.CENTRAL, Role.DRIVER, DRIVER_EVENTS)
+        self._clock = clock
+        self._epochs = Epochs()
         self._wire = Wiretap()
 
     @property
@@ -92,6 +99,22 @@ class Events:
         except BadMessage as bad:
             log.warning("bad record", topic=record.topic, reason=bad.reason, text=bad.text)
             return
+        if not self._epochs.believes(_epoch_of(message, record), self._clock.monotonic()):
+            log.warning("record of a central that leads no more", message_id=message.message_id)
+            return
         peer = Peer(role=Role.CENTRAL, transport=DRIVER_EVENTS.name)
         self._wire.seen("received", message, str(peer))
         dispatcher.dispatch(message, peer)
+
+
+def _epoch_of(message: Message, record: Record) -> int | None:
+    """The epoch of the central that says this: in the message, or beside an answer."""
+    epoch = getattr(message, "epoch", None)
+    if isinstance(epoch, int):
+        return epoch
+    beside = record.header(HEADER)
+    return int(beside) if beside is not None and _is_epoch(beside) else None
+
+
+def _is_epoch(text: bytes) -> bool:
+    return text.isdigit() and len(text) <= MAX_DIGITS

@@ -25,8 +25,9 @@ log = structlog.get_logger()
 MIB = 1 << 20
 
 LIMIT = 64 * MIB
-"""Bytes that the journal may have where nobody says: the tickets of a point with 100 connectors
-that charges a car on each every hour, and hears nothing of central for three months."""
+"""Bytes that the journal may have where nobody says: for a point with 100 connectors that charges a
+car an hour on each, the week of settled tickets that it keeps, and almost another week without
+central; for one with a single connector, years."""
 
 FULL_PARTS = 3, 4
 """The part of the limit that what must be kept may take; the rest is for what runs."""
@@ -36,9 +37,6 @@ GROWTH_PART = 8
 
 FORGET_EVERY = 60
 """Seconds between two looks for what has been kept for long enough."""
-
-TOMBSTONE = 160
-"""Bytes that a session takes of which no more is known than that it must never begin."""
 
 LAST_RESERVE = 2
 """Limits beyond which sessions that never begin are not journaled any more, and so not refused for
@@ -196,8 +194,7 @@ class Book:
         for session in self._ledger.settled():
             if excess <= 0:
                 break
-            self._ledger.drop(session)
-            excess -= size_of(session) - TOMBSTONE
+            excess -= size_of(session) - size_of(self._ledger.drop(session))
             dropped += 1
         if dropped:
             log.warning("settled tickets are given up before their time", count=dropped)

@@ -5,6 +5,9 @@ that is journaled, and the session never begins, however late its start arrives.
 """
 
 from collections.abc import Iterable
+from itertools import accumulate
+
+from msgspec.json import encode
 
 from common.errors import Reason, Refused
 from common.messages import (
@@ -23,6 +26,11 @@ from engine.session import Session, Tombstone
 
 FAULT_TYPE = "InternalError"
 """What a broken charge point is said to have: OCPP 1.6's word for a fault inside."""
+
+
+MAX_LISTS = 60_000
+"""Bytes of connectors and held sessions that an answer may have, so that a frame holds it, and that
+of the monitor which says so to central. Only ids that nobody's central makes come near it."""
 
 
 class Commands:
@@ -45,6 +53,10 @@ class Commands:
         broken = status is EngineStatus.FAULTED
         running = [c for c in point.connectors.values() if c.session is not None]
         running.sort(key=lambda connector: connector.status is not EngineStatus.CHARGING)
+        connectors = tuple(
+            ConnectorEntry(connector_id=i, status=c.status, session_id=c.last_session_id)
+            for i, c in point.connectors.items()
+        )
         return HealthCheckResponse(
             status=Outcome.FAILURE if broken else Outcome.SUCCESS,
             error=Reason.CHARGE_POINT_FAULTED if broken else None,
@@ -53,11 +65,8 @@ class Commands:
             is_charging=status is EngineStatus.CHARGING,
             session_id=running[0].last_session_id if running else None,
             fault_type=FAULT_TYPE if broken else None,
-            connectors=tuple(
-                ConnectorEntry(connector_id=i, status=c.status, session_id=c.last_session_id)
-                for i, c in point.connectors.items()
-            ),
-            held_sessions=point.book.held(),
+            connectors=connectors,
+            held_sessions=_fitting(point.book.held(), MAX_LISTS - len(encode(connectors))),
             max_charging_rate_kw=self._power_limit,
             time_scale=self._time_scale,
         )
@@ -164,6 +173,12 @@ class Commands:
         """
         count = self._point.tell_again(since)
         return CommandResponse(status=Outcome.SUCCESS, message=f"tickets to come: {count}")
+
+
+def _fitting(session_ids: Iterable[str], room: int) -> tuple[str, ...]:
+    """As many of these, from the first on, as take no more bytes; the rest follow later."""
+    lengths = accumulate(len(encode(session_id)) + 1 for session_id in session_ids)
+    return tuple(s for s, length in zip(session_ids, lengths, strict=True) if length <= room)
 
 
 def _refused(text: str) -> Refused:

@@ -4,10 +4,9 @@ Theory of operation. The journal is a file of lines, each written and synced by 
 
     CRC32 {"n": 17, "age": 86400, "meters": {"1": 41234}, "records": [...]}
 
-`n` counts the lines from 0; `meters` are the lifetime registers in Wh at that time, as far as they
-have changed; `age` is for how many seconds engines have run on this journal, all their runs
-together; a record is complete in itself and the last one of a session counts. Numbers are in the
-smallest unit, as in `common.units`.
+`n` counts the lines from 0; `meters` are the lifetime registers in Wh at that time; `age` is for
+how many seconds engines have run on this journal, all their runs together; a record is complete in
+itself and the last one of a session counts. Numbers are in the smallest unit, as in `common.units`.
 
 Line 0 says whose journal it is, and how many lines were written with it as a whole: at every start,
 when it has grown, and to recover from a write that failed, the journal is written anew from the
@@ -164,7 +163,7 @@ class Journal:
         kept = list(records)
         header = _Header(version=VERSION, cp_id=self._cp_id, lines=len(kept) + 1)
         lines = [_line(0, age, meters, [header])]
-        lines += [_line(n, age, {}, [record]) for n, record in enumerate(kept, 1)]
+        lines += [_line(n, age, meters, [record]) for n, record in enumerate(kept, 1)]
         data = b"".join(lines)
         self._do(self._disk.replace, data)
         self.size = len(data)
@@ -187,8 +186,8 @@ def _line(
 
 
 def size_of(record: Record) -> int:
-    """About how many bytes a record takes in a journal that was written anew."""
-    return len(_line(0, 0, {}, [record]))
+    """How many bytes a record takes of its line."""
+    return len(_encoder.encode(record))
 
 
 def _read_line(line: bytes) -> bytes | None:

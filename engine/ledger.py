@@ -90,13 +90,14 @@ class Ledger:
         ]
         return sorted(settled, key=lambda session: session.settled_age)
 
-    def drop(self, session: Session) -> None:
+    def drop(self, session: Session) -> Tombstone:
         """Forget a settled ticket before its time; that its session never begins again stays."""
         assert session.settled_at is not None
         tombstone = Tombstone(
             session_id=session.session_id, at=session.settled_at, age=session.settled_age
         )
         self.put(tombstone)
+        return tombstone
 
     def _forget(self, session_id: str) -> None:
         self._records.pop(session_id, None)

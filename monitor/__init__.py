@@ -7,5 +7,5 @@ Kafka · `strays` answers nobody waits for.
 
 Without I/O, and without time of their own: `health` how the engine is and what of it is news ·
 `settling` which sessions to ask about · `stopping` whether the engine agrees to be stopped ·
-`epochs` which central leads · `buffer` what waits for Kafka.
+`buffer` what waits for Kafka.
 """

@@ -105,7 +105,7 @@ class CentralSide:
             reason = told.reason if isinstance(told, RegisterResponse) else None
             text = f"registration refused: {refused.text}"
             raise Refused(reason or refused.reason, text, leader=refused.leader) from None
-        if not point.epochs.registered(answer.epoch, self._clock.monotonic()):
+        if not point.epochs.believes(answer.epoch, self._clock.monotonic()):
             text = f"it is of epoch {answer.epoch}, and one of {point.epochs.last} leads"
             raise Refused(Reason.STANDBY, text)
         if point.central is not link:

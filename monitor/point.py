@@ -5,9 +5,9 @@ import asyncio
 import structlog
 
 from common.dispatch import PeerLink
+from common.epochs import Epochs
 from common.errors import LinkLost
 from common.messages import Message
-from monitor.epochs import Epochs
 from monitor.health import Condition, Health
 from monitor.settling import Settling
 from monitor.stopping import Stopping

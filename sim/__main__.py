@@ -1,54 +1,17 @@
 """`python -m sim`: play histories, and say what was wrong with them."""
 
 import sys
-from collections import Counter
 from collections.abc import Iterable, Iterator
 from concurrent.futures import ProcessPoolExecutor
-from dataclasses import dataclass, field
 from functools import partial
-from hashlib import blake2b
 from time import monotonic
 
 import click
 
 from sim.faults import FAULTS
-from sim.world import Outcome, play
-
-
-@dataclass(slots=True)
-class Totals:
-    """The sums of many histories."""
-
-    histories: int = 0
-    seconds: float = 0.0
-    charges: int = 0
-    tickets: int = 0
-    energy: int = 0
-    faults: Counter[str] = field(default_factory=Counter)
-    failed: list[Outcome] = field(default_factory=list)
-    _digest: "blake2b" = field(default_factory=lambda: blake2b(digest_size=16))
-
-    def add(self, outcome: Outcome) -> None:
-        """One more."""
-        self.histories += 1
-        self.seconds += outcome.seconds
-        self.charges += outcome.charges
-        self.tickets += outcome.tickets
-        self.energy += outcome.energy
-        self.faults += outcome.faults
-        self._digest.update(outcome.digest.encode())
-        if outcome.wrong:
-            self.failed.append(outcome)
-
-    def lines(self) -> Iterator[str]:
-        """What they came to."""
-        yield f"{self.histories} histories, {self.seconds / 3600:.1f} simulated hours"
-        yield f"{self.faults.total()} faults: " + ", ".join(
-            f"{name} {count}" for name, count in sorted(self.faults.items())
-        )
-        yield f"{self.charges} charges, {self.tickets} tickets, {self.energy / 1000:.3f} kWh"
-        yield f"{len(self.failed)} histories in which something was wrong"
-        yield f"digest {self._digest.hexdigest()}"
+from sim.outcome import Outcome, Totals
+from sim.story import Detail
+from sim.world import play
 
 
 @click.command(context_settings={"help_option_names": ["-h", "--help"], "show_default": True})
@@ -64,7 +27,9 @@ class Totals:
     multiple=True,
     help="Only this kind of fault; may be given several times. Without it all kinds.",
 )
-@click.option("--verbose", is_flag=True, help="Show the story of --seed also where all is well.")
+@click.option(
+    "--verbose", is_flag=True, help="All of the story of --seed, and also where all is well."
+)
 def main(
     seeds: int, first: int, seed: int | None, jobs: int, faults: tuple[str, ...], *, verbose: bool
 ) -> None:
@@ -74,7 +39,7 @@ def main(
     to play it again.
     """
     if seed is not None:
-        outcome = play(seed, told=True, only=faults)
+        outcome = play(seed, detail=Detail.EVERYTHING if verbose else Detail.STORY, only=faults)
         if verbose or outcome.wrong:
             click.echo(outcome.chronicle)
         _conclude(outcome, faults)
@@ -91,7 +56,7 @@ def main(
     click.echo(f"{monotonic() - began:.0f} s")
     if totals.failed:
         worst = totals.failed[0]
-        told = play(worst.seed, told=True, only=faults)
+        told = play(worst.seed, detail=Detail.STORY, only=faults)
         click.echo(told.chronicle)
         _conclude(told, faults)
         sys.exit(1)

@@ -7,6 +7,7 @@ it is done and nobody knows yet.
 
 import asyncio
 import sqlite3
+import weakref
 from collections import deque
 from collections.abc import Callable, Sequence
 from functools import cache
@@ -93,41 +94,43 @@ class SimulatedDatabase:
             of = database
 
         return Database(
-            writing=self._engine(writes=True),
-            reading=self._engine(writes=False),
+            writing=_engine(self, self._url, writes=True),
+            reading=_engine(self, self._url, writes=False),
             gatherer=Inline,  # type: ignore[arg-type]  # all of Gatherer but its thread
         )
 
-    def wall(self) -> float:
-        """The database's clock, which is right."""
-        return BEGAN + self.loop.now
+    def julian_day(self) -> float:
+        """The database's clock, which is right, as SQLite's `julianday('now')`."""
+        return JULIAN_BEGAN + (BEGAN + self.loop.now) / 86_400.0
 
-    def _engine(self, *, writes: bool) -> Engine:
-        made = create_engine(
-            "sqlite://",
-            creator=lambda: sqlite3.connect(self._url, uri=True, check_same_thread=False),
-            poolclass=NullPool,
-        )
 
-        @event.listens_for(made, "connect")
-        def prepare(connection: DBAPIConnection, _entry: ConnectionPoolEntry) -> None:
-            assert isinstance(connection, sqlite3.Connection)
-            connection.isolation_level = None
-            connection.execute("PRAGMA foreign_keys=1")
-            connection.create_function("julianday", 1, self._julian_day)
-            if not writes:
-                connection.execute("PRAGMA query_only=1")
+def _engine(of: SimulatedDatabase, url: str, *, writes: bool) -> Engine:
+    # SQLAlchemy keeps what a killed central has opened for as long as it can be reached, and from
+    # it this database can be reached: only weakly, or no history would ever be let go of.
+    database = weakref.proxy(of)
+    made = create_engine(
+        "sqlite://",
+        creator=lambda: sqlite3.connect(url, uri=True, check_same_thread=False),
+        poolclass=NullPool,
+        pool_reset_on_return=None,  # a transaction is one step: none is ever left open
+    )
 
-        @event.listens_for(made, "begin")
-        def begin(connection: Connection) -> None:
-            if writes:
-                connection.exec_driver_sql(f"PRAGMA query_only={int(self.failing)}")
-            connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
+    @event.listens_for(made, "connect")
+    def prepare(connection: DBAPIConnection, _entry: ConnectionPoolEntry) -> None:
+        assert isinstance(connection, sqlite3.Connection)
+        connection.isolation_level = None
+        connection.execute("PRAGMA foreign_keys=1")
+        connection.create_function("julianday", 1, lambda _: database.julian_day())
+        if not writes:
+            connection.execute("PRAGMA query_only=1")
 
-        return made
+    @event.listens_for(made, "begin")
+    def begin(connection: Connection) -> None:
+        if writes:
+            connection.exec_driver_sql(f"PRAGMA query_only={int(database.failing)}")
+        connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
 
-    def _julian_day(self, _: str) -> float:
-        return JULIAN_BEGAN + self.wall() / 86_400.0
+    return made
 
 
 class InlineGatherer(Generic[Job, Result]):

@@ -6,97 +6,13 @@ stands beside it.
 
 import json
 from collections.abc import Callable
-from dataclasses import dataclass
-from random import Random
 
 from common.units import WattHours
 from engine.keys import Action, KeyCommand
-from sim.nodes import Node, Nodes
-from sim.process import Process
-from sim.witness import Witness
+from sim.chance import SPOKEN, Chance, Trap
 
-Fault = Callable[["Chance"], str]
-
-SPOKEN = (
-    "charge_request",
-    "charge_request_response",
-    "start_charging_command",
-    "command_response",
-    "stop_charging_command",
-    "charge_completion",
-    "report_sessions_command",
-    "session_report",
-    "settle_sessions_command",
-    "register_request",
-    "register_response",
-)
-"""Messages at which somebody may be killed: the moments that matter in a charge."""
-
-
-@dataclass(slots=True)
-class Trap:
-    """Somebody is to be killed at a message.
-
-    Attributes:
-        kind: Which.
-        sender: Who dies: who has just written it, or who is about to read it.
-    """
-
-    kind: str
-    sender: bool
-
-
-class Chance:
-    """One throw of the dice, and what it may be about.
-
-    Attributes:
-        traps: Kills that wait for their message.
-    """
-
-    def __init__(
-        self,
-        nodes: Nodes,
-        random: Random,
-        traps: list[Trap],
-        press: Callable[[str, KeyCommand], None],
-        witness: Witness,
-    ) -> None:
-        self.witness = witness
-        self.nodes = nodes
-        self.random = random
-        self.traps = traps
-        self.press = press
-        self._undo: dict[Callable[[], None], None] = {}
-
-    def one(self, *kinds: str) -> Node:
-        """Any program of these kinds."""
-        return self.random.choice(self.nodes.of(*kinds))
-
-    def running(self, *kinds: str) -> Process | None:
-        """Any run of these programs, if the one that was chosen runs."""
-        process = self.one(*kinds).process
-        return process if process is not None and process.alive else None
-
-    def until(self, low: float, high: float, undo: Callable[[], None]) -> float:
-        """Undo it after that many seconds, or when all faults end."""
-        seconds = self.random.uniform(low, high)
-
-        def over() -> None:
-            if undo in self._undo:
-                del self._undo[undo]
-                undo()
-
-        self._undo[undo] = None
-        self.nodes.loop.do(None, seconds, over)
-        return seconds
-
-    def undo_all(self) -> None:
-        """The faults are over."""
-        undo, self._undo = self._undo, {}
-        for each in undo:
-            each()
-        self.traps.clear()
-
+Fault = Callable[[Chance], str]
+"""Does it, sees to its end, and says what it was."""
 
 # -- Programs --
 
@@ -133,7 +49,7 @@ def lose_power(chance: Chance) -> str:
 
 
 def lose_power_at_write(chance: Chance) -> str:
-    """An engine, while it writes its journal."""
+    """An engine's, while it writes its journal."""
     node = chance.one("engine")
     process, disk = node.process, node.disk
     if process is None or not process.alive or disk is None:
@@ -154,7 +70,7 @@ def kill_point(chance: Chance) -> str:
 
 def pause(chance: Chance) -> str:
     """Any program stands still for a while: SIGSTOP, or a machine that is overloaded."""
-    process = chance.running("central", "central", "central", "engine", "monitor")
+    process = chance.running("central", "central", "central", "engine", "monitor", "driver")
     if process is None or process.paused:
         return "nobody to pause"
     process.pause()
@@ -200,10 +116,10 @@ def slow(chance: Chance) -> str:
     """What one machine sends to another takes long."""
     here, there = _pair(chance)
     path = chance.nodes.network.path(here, there)
-    before, path.latency = path.latency, chance.random.uniform(0.1, 2.0)
+    path.latency = chance.random.uniform(0.1, 2.0)
 
     def undo() -> None:
-        path.latency = before
+        path.latency = path.usual
 
     seconds = chance.until(1.0, 15.0, undo)
     return f"{here} → {there} takes {path.latency:.1f} s, for {seconds:.1f} s"
@@ -239,6 +155,18 @@ def broker_slow(chance: Chance) -> str:
 
     seconds = chance.until(1.0, 15.0, undo)
     return f"Kafka takes {broker.delay:.1f} s longer for {seconds:.1f} s"
+
+
+def broker_repeats(chance: Chance) -> str:
+    """Records come twice, as from a producer that did not hear that they were stored."""
+    broker, repeated = chance.nodes.broker, 0
+    for topic in ("ev.charging", "ev.driver.requests"):
+        log = broker.log(topic)
+        for records in log.partitions if log is not None else ():
+            for record in records[-chance.random.randint(1, 20) :]:
+                broker.append(topic, record.key, record.value, dict(record.headers))
+                repeated += 1
+    return f"Kafka has {repeated} records twice"
 
 
 def database_full(chance: Chance) -> str:
@@ -383,6 +311,7 @@ FAULTS: dict[Fault, int] = {
     broker_down: 2,
     broker_replaced: 2,
     broker_slow: 1,
+    broker_repeats: 2,
     database_full: 2,
     database_slow: 2,
     disk_full: 2,

@@ -11,11 +11,13 @@ class Kept:
 
     Attributes:
         energy: Wh so far.
+        connector: Where.
         reason: Why it ended; None while it runs.
         settled: The engine was told that its ticket is settled.
     """
 
     energy: int
+    connector: int
     reason: str | None
     settled: bool
 
@@ -45,6 +47,15 @@ def journal_of(content: bytes) -> Journal:
     return journal
 
 
+def registers_of(content: bytes) -> dict[str, int]:
+    """The lifetime registers in Wh, by connector, as the last line has them that is whole."""
+    for line in reversed(content.split(b"\n")[:-1]):
+        if line[:9] == b"%08x " % crc32(line[9:]):
+            meters: dict[str, int] = json.loads(line[9:])["meters"]
+            return meters
+    return {}
+
+
 def _take(journal: Journal, line: dict[str, object]) -> None:
     meters, records = line["meters"], line["records"]
     assert isinstance(meters, dict)
@@ -54,6 +65,7 @@ def _take(journal: Journal, line: dict[str, object]) -> None:
         if record["type"] == "session":
             journal.sessions[record["session_id"]] = Kept(
                 record["meter_wh"] - record["meter_start_wh"],
+                record["connector_id"],
                 record.get("reason"),
                 "settled_at" in record,
             )

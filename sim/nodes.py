@@ -10,7 +10,7 @@ from common.errors import ChargingError
 from sim.broker import Broker
 from sim.clocks import Machine
 from sim.database import SimulatedDatabase
-from sim.disk import JournalDisk, Killed
+from sim.disk import Killed, SimulatedDisk
 from sim.loop import SimulatedLoop
 from sim.network import Network
 from sim.process import Process
@@ -18,8 +18,18 @@ from sim.story import Story
 
 Start = Callable[["Node"], Coroutine[Any, Any, Any]]
 
+DRIFTS = (0.0, 1e-4, -1e-4, 5e-3, -5e-3)
+"""By how much of a second clocks run wrong in a second."""
+
+BROKEN_CLOCKS = 0.05
+"""How many centrals have a useless clock, so that they misjudge the age of their lease."""
+
 RESTARTED_WITHIN = (0.2, 8.0)
 """Seconds after which a program that was killed is begun again."""
+
+RESTARTED_LATE = (15.0, 40.0)
+LATE = 0.15
+"""The same, and how often, where somebody has to go there first: long enough for an estimate."""
 
 RESTART_AFTER_EXIT = 1.0
 """Seconds after which a program that gave up is begun again."""
@@ -35,7 +45,13 @@ class Node:
     """
 
     def __init__(
-        self, name: str, machine: Machine, start: Start, disk: JournalDisk | None, *, for_ever: bool
+        self,
+        name: str,
+        machine: Machine,
+        start: Start,
+        disk: SimulatedDisk | None,
+        *,
+        for_ever: bool,
     ) -> None:
         self.name = name
         self.machine = machine
@@ -90,12 +106,14 @@ class Nodes:
         name: str,
         start: Start,
         *,
-        disk: JournalDisk | None = None,
+        disk: SimulatedDisk | None = None,
         for_ever: bool = True,
     ) -> Node:
         """A program that is to run from now on."""
-        drift = 1.0 + self._random.choice((0.0, 1e-4, -1e-4, 5e-3, -5e-3))
-        machine = Machine(name, drift, self._random.uniform(-0.5, 0.5))
+        rate = 1.0 + self._random.choice(DRIFTS)
+        if name.startswith("central") and self._random.random() < BROKEN_CLOCKS:
+            rate = self._random.choice((0.6, 1.5))
+        machine = Machine(name, rate, self._random.uniform(-0.5, 0.5))
         node = self._all[name] = Node(name, machine, start, disk, for_ever=for_ever)
         self.loop.do(None, self._random.uniform(0.0, 1.5), self.begin, node)
         return node
@@ -159,7 +177,8 @@ class Nodes:
             self._again_later(node)
 
     def _again_later(self, node: Node) -> None:
-        self.loop.do(None, self._random.uniform(*RESTARTED_WITHIN), self.begin, node)
+        within = RESTARTED_LATE if self._random.random() < LATE else RESTARTED_WITHIN
+        self.loop.do(None, self._random.uniform(*within), self.begin, node)
 
     def bury(self) -> None:
         """The history is over."""

@@ -33,17 +33,19 @@ from driver.charge import Charge
 from driver.screen import Screen
 from driver.state import CHARGE, STOP, StateFolder
 from engine.app import Engine
-from engine.disk import Disk
 from engine.keys import KeyCommand
 from engine.terminal import Act
 from sim.database import SimulatedDatabase
+from sim.disk import JournalFolder, SimulatedDisk
 
 S = TypeVar("S", bound=msgspec.Struct)
 
 CENTRAL_PORT = 7000
 ENGINE_PORT = 7101
 KAFKA = Address("kafka", 9092)
-SETTLE_TIMEOUT = 60.0
+SETTLE_TIMEOUT = 15.0
+"""Seconds after which central estimates what it does not hear of; 900 are usual."""
+
 TIME_SCALE = 20.0
 """Simulated seconds of a charge in a second of the history, so that a charge is short."""
 
@@ -126,7 +128,13 @@ class Keys:
 
 
 async def run_engine(
-    cp_id: str, host: str, disk: Disk, keys: Callable[[Act], Any], bind: Bind, clock: Clock
+    cp_id: str,
+    host: str,
+    connectors: int,
+    disk: SimulatedDisk,
+    keys: Callable[[Act], Any],
+    bind: Bind,
+    clock: Clock,
 ) -> None:
     """An engine, until it is killed."""
     settings = engine.app.Settings(
@@ -134,14 +142,18 @@ async def run_engine(
         listen=Address(host, ENGINE_PORT),
         journal=Path("journal"),
         power=POWER,
-        connectors=1,
+        connectors=connectors,
         auto_plug=True,
         monitor_grace=5.0,
         time_scale=TIME_SCALE,
         insecure=True,
     )
     exporter = Exporter(Role.ENGINE, clock, on=False)
-    await Engine(settings, clock, disk, exporter, bind=bind, terminal=keys).serve(Stop())
+    folder = JournalFolder(disk)
+    try:
+        await Engine(settings, clock, folder, exporter, bind=bind, terminal=keys).serve(Stop())
+    finally:
+        folder.close()
 
 
 async def run_monitor(

@@ -1,6 +1,7 @@
 """The history as it was: a chronicle for people, and one digest of every byte of it."""
 
 from collections.abc import Callable
+from enum import IntEnum
 from hashlib import blake2b
 from struct import Struct
 
@@ -10,20 +11,42 @@ KEPT = 4_000
 _moment = Struct("<d").pack
 
 
+class Detail(IntEnum):
+    """How much of a history is told."""
+
+    NOTHING = 0
+    """Only its digest is kept."""
+    STORY = 1
+    """What changes something."""
+    EVERYTHING = 2
+    """Also what is said every second: heartbeats, health checks, readings."""
+
+
+QUIET = (
+    b'{"type":"health_check',
+    b'{"type":"heartbeat',
+    b'{"type":"charging_data',
+    b'{"type":"charging_status_update',
+    b'{"type":"charging_history',
+    b'{"type":"point_changed',
+)
+"""How messages begin that change nothing, or only say again what has."""
+
+
 class Story:
     """What has happened.
 
     Args:
         time: Tells the seconds since the history began.
-        told: Whether a chronicle is kept; the digest always is.
+        detail: How much of it is told.
 
     Attributes:
         lines: The chronicle.
     """
 
-    def __init__(self, time: Callable[[], float], *, told: bool) -> None:
+    def __init__(self, time: Callable[[], float], detail: Detail) -> None:
         self._time = time
-        self.told = told
+        self.detail = detail
         self.lines: list[str] = []
         self._digest = blake2b(digest_size=16)
 
@@ -31,14 +54,13 @@ class Story:
         """Something that is part of the history."""
         self._digest.update(_moment(self._time()))
         self._digest.update(what.encode())
-        if self.told:
-            self.note(what)
+        self.note(what)
 
     def went(self, where: str, data: bytes) -> None:
         """Bytes that went somewhere."""
         self._digest.update(_moment(self._time()))
         self._digest.update(data)
-        if self.told:
+        if self.detail and (self.detail is Detail.EVERYTHING or not _is_quiet(data)):
             self.note(f"{where}  {_readable(data)}")
 
     def add(self, data: bytes) -> None:
@@ -47,7 +69,8 @@ class Story:
 
     def note(self, line: str) -> None:
         """A line for people only."""
-        self.lines.append(f"{self._time():9.3f}  {line}")
+        if self.detail:
+            self.lines.append(f"{self._time():9.3f}  {line}")
 
     @property
     def digest(self) -> str:
@@ -59,6 +82,13 @@ class Story:
         left_out = len(self.lines) - KEPT
         head = [f"… {left_out} lines before these"] if left_out > 0 else []
         return "\n".join([*head, *self.lines[-KEPT:]])
+
+
+def _is_quiet(data: bytes) -> bool:
+    # A line of a journal that says how far a supply has come has a number, and no end.
+    return data.lstrip(b"\x02").startswith(QUIET) or (
+        b'"sequence":' in data and b'"reason":' not in data
+    )
 
 
 def _readable(data: bytes) -> str:

@@ -7,7 +7,7 @@ told.
 """
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
@@ -17,6 +17,19 @@ Broken = Callable[[str], None]
 
 
 _COMMANDS = ("start_charging_command", "stop_charging_command", "stop_cp_command")
+
+
+_ORDER = (
+    "Faulted",
+    "Charging",
+    "Preparing",
+    "Finishing",
+    "Available",
+    "Unavailable",
+)
+"""A point shows the first of these that one of its connectors has."""
+
+_ANSWERS = (b'{"type":"charge_request_response"', b'{"type":"stop_charging_response"')
 
 
 class Reading(Protocol):
@@ -185,9 +198,13 @@ class Witness:
         if topic == "ev.points":
             row = json.loads(value)
             self.rows[row["cp_id"]] = row
+            for wrong in wrong_in(row):
+                self.broken(f"{row['cp_id']} is shown wrongly: {wrong}")
         if topic == "ev.driver.events" and b'"epoch":' in value:
             message = json.loads(value)
             self.events[message["session_id"]] = (at, message["epoch"])
+        if topic == "ev.driver.events" and value.startswith(_ANSWERS):
+            self._answered(json.loads(value))
         if topic == "ev.driver.events" and value.startswith(b'{"type":"charge_completion"'):
             message = json.loads(value)
             session_id, revision = message["session_id"], message.get("revision", 1)
@@ -198,6 +215,24 @@ class Witness:
             words = (_wh(message), round(message["total_cost"] * 100), revision)
             if not rows or (rows[0] != words and rows[0][2] <= revision):
                 self.broken(f"a ticket was told that is not stored: {words}, stored is {rows}")
+
+
+def wrong_in(row: dict[str, Any]) -> Iterator[str]:
+    """What the table of statuses does not allow in a charge point's row."""
+    words = [connector["status"] for connector in row["connectors"]]
+    first = next((word for word in _ORDER if word in words), "Offline")
+    if row["status"] != first:
+        yield f"{row['status']}, but its connectors are {words}"
+    for connector in row["connectors"]:
+        word, holds = connector["status"], "session_id" in connector
+        if word in ("Charging", "Preparing") and not holds:
+            yield f"{word} without a session"
+        elif word in ("Available", "Unavailable") and (
+            holds or row["stopped"] is (word == "Available")
+        ):
+            yield f"{word}, stopped is {row['stopped']}, a session holds it: {holds}"
+        elif row.get("fault_type") and word not in ("Faulted", "Offline"):
+            yield f"{word} with the fault {row['fault_type']}"
 
 
 def _named(who: str, kind: str, message: dict[str, Any]) -> str:

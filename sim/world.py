@@ -1,43 +1,31 @@
 """One history: a network begins, lives with faults, has peace, and must then be in order."""
 
-import gc
-import io
-import logging
-import signal
-import sys
-import warnings
 from collections import Counter
 from collections.abc import Callable, Iterator, MutableMapping, Sequence
-from contextlib import contextmanager, redirect_stdout
-from dataclasses import dataclass, field
 from random import Random
-from time import monotonic
-from typing import Any, cast
+from typing import Any
 
 import structlog
 
 import common.clock
-import common.stream.publisher as publisher
-from common.listen import Bind
 from common.stream import Record
-from engine.keys import KeyCommand
-from sim import programs
 from sim.broker import Broker
+from sim.chance import Chance, Trap
+from sim.connection import End
 from sim.database import SimulatedDatabase
-from sim.disk import JournalDisk, Killed
-from sim.drivers import Wishes
-from sim.faults import FAULTS, Chance, Trap
+from sim.disk import Calls, Killed, SimulatedDisk
+from sim.faults import FAULTS
 from sim.invariants import Invariants
+from sim.isolation import Listen, isolated, within
 from sim.loop import SimulatedLoop, Stuck
-from sim.network import End, Network
-from sim.nodes import Node, Nodes
-from sim.operators import Orders
+from sim.network import Network
+from sim.nodes import Nodes
+from sim.outcome import Outcome
+from sim.population import Population
 from sim.process import Process
-from sim.story import Story
+from sim.programs import SETTLE_TIMEOUT
+from sim.story import Detail, Story
 from sim.witness import Witness
-
-POINTS = 3
-"""Charge points, and drivers."""
 
 CALM = 5.0
 """Seconds before the first fault: all programs begin."""
@@ -47,15 +35,11 @@ TROUBLED = (25.0, 70.0)
 
 MOST_FAULTS = 8
 
-SETTLED_WITHIN = 300.0 + programs.SETTLE_TIMEOUT
+SETTLED_WITHIN = 300.0 + SETTLE_TIMEOUT
 """Seconds after the last fault in which everything must be settled."""
 
 LOOK_EVERY = 1.0
 """Seconds between two looks at all that must be true."""
-
-POLL_EVERY = 0.01
-"""Seconds between two looks of a publisher at its producer: nothing here waits for the processor,
-and 2 ms would be most of the work."""
 
 LONGEST = 60.0
 """Real seconds that a history may take, of a usual third of a second."""
@@ -72,42 +56,19 @@ _BUGS = frozenset(
 """What a program says in its log that no fault excuses."""
 
 
-@dataclass(slots=True)
-class Outcome:
-    """What became of one history.
-
-    Attributes:
-        seconds: How long it was.
-        faults: By kind.
-        wrong: What must not be, and was.
-        digest: Of all of it.
-        chronicle: For people, where one was asked for.
-    """
-
-    seed: int
-    seconds: float = 0.0
-    faults: Counter[str] = field(default_factory=Counter)
-    charges: int = 0
-    tickets: int = 0
-    energy: int = 0
-    wrong: list[str] = field(default_factory=list)
-    digest: str = ""
-    chronicle: str = ""
-
-
 class World:
     """All that is in one history.
 
     Args:
-        told: Whether a chronicle is kept.
+        detail: How much of it is told.
         only: The faults that are chosen from, by name; all of them if none is named.
     """
 
-    def __init__(self, seed: int, *, told: bool, only: Sequence[str] = ()) -> None:
+    def __init__(self, seed: int, detail: Detail, only: Sequence[str] = ()) -> None:
         self._seed = seed
         self._kinds = {f: often for f, often in FAULTS.items() if not only or f.__name__ in only}
         self._random = self._dice("faults")
-        self._story = Story(lambda: self.loop.now, told=told)
+        self._story = Story(lambda: self.loop.now, detail)
         self._wrong: list[str] = []
         self._traps: list[Trap] = []
         self._faults: Counter[str] = Counter()
@@ -125,23 +86,18 @@ class World:
             self._dice("nodes"),
             self._broken,
         )
-        self._keys = [programs.Keys() for _ in range(POINTS)]
-        self._disks = [
-            JournalDisk(f"journal of CP-{i}", self._dice(f"disk {i}"), self._written)
-            for i in range(1, POINTS + 1)
-        ]
+        self._people = Population(self.nodes, self._dice, self._written)
         self.witness = Witness(
             self.database,
-            {f"CP-{i}": _content_of(disk) for i, disk in enumerate(self._disks, 1)},
+            {cp_id: _content_of(disk) for cp_id, disk in self._people.disks.items()},
             self._broken,
         )
         self.invariants = Invariants(self.witness)
-        self._chance = Chance(self.nodes, self._random, self._traps, self._press, self.witness)
-        self._wishes: list[Wishes] = []
-        self._orders = Orders(self._dice("operator"), [f"CP-{n}" for n in range(1, POINTS + 1)])
-        self._is_still = False
-        self._bind = cast(Bind, self.network.bind)  # a `Port` stands for a socket
+        self._chance = Chance(
+            self.nodes, self._random, self._traps, self._people.press, self.witness
+        )
         self._half_heard: dict[End, bytes] = {}
+        self.calls = Calls(self._disk)
 
     def _dice(self, what: str) -> Random:
         return Random(f"{self._seed} {what}")
@@ -151,32 +107,19 @@ class World:
     def play(self) -> Outcome:
         """Let it happen."""
         common.clock.seed(self._seed)
-        self._begin()
+        self._people.begin()
         try:
             self._run(CALM)
             self._trouble()
             self._peace()
             self._complain(self.invariants.at_the_end())
-            for i, wishes in enumerate(self._wishes, 1):
-                self._complain(self.invariants.was_shown(f"D-{i}", wishes.seen))
+            for driver_id, wishes in self._people.wishes.items():
+                self._complain(self.invariants.was_shown(driver_id, wishes.seen))
         except _Over:
             pass
         except Stuck as stuck:
             self._broken(str(stuck))
         return self._outcome()
-
-    def _begin(self) -> None:
-        centrals = ("central-a", "central-b")[: self._random.choice((1, 2, 2))]
-        for name in centrals:
-            self.nodes.add(name, self._central)
-        for i, disk in enumerate(self._disks, 1):
-            self.nodes.add(f"engine-{i}", self._engine(i, disk), disk=disk)
-            self.nodes.add(f"monitor-{i}", self._monitor(i, centrals))
-        for i in range(1, POINTS + 1):
-            wishes = Wishes(self._dice(f"driver {i}"), [f"CP-{n}" for n in range(1, POINTS + 1)])
-            self._wishes.append(wishes)
-            self.nodes.add(f"driver-{i}", self._driver(i, wishes, centrals), for_ever=False)
-        self.nodes.add("operator", self._operator(centrals), for_ever=False)
 
     def _trouble(self) -> None:
         ends = CALM + self._random.uniform(*TROUBLED)
@@ -200,16 +143,12 @@ class World:
         for node in self.nodes.of("central", "engine", "monitor", "driver"):
             if node.process is not None:
                 node.process.dies_in = None
-        for wishes in self._wishes:
-            wishes.enough()
-        self._orders.enough()
+        self._people.enough()
         until = self.loop.now + SETTLED_WITHIN
         while self.loop.now < until:
             self._run(self.loop.now + LOOK_EVERY)
-            if all(node.is_done for node in self.nodes.of("driver", "operator")):
-                if self._is_still and self.invariants.settled():
-                    return
-                self._is_still = True
+            if self._people.is_content and self.invariants.settled():
+                return
 
     def _run(self, until: float) -> None:
         """Let everything happen up to this time, and look at it every second."""
@@ -229,10 +168,11 @@ class World:
             faults=self._faults,
             charges=query("SELECT count(*) FROM sessions")[0][0],
             tickets=query("SELECT count(*) FROM tickets")[0][0],
+            corrected=query("SELECT count(*) FROM tickets WHERE revision = 2")[0][0],
             energy=query("SELECT coalesce(sum(energy), 0) FROM tickets")[0][0],
             wrong=list(self._wrong),
             digest=self._story.digest,
-            chronicle=self._story.chronicle() if self._story.told else "",
+            chronicle=self._story.chronicle(),
         )
 
     def close(self) -> None:
@@ -240,37 +180,6 @@ class World:
         self.loop.close()
         self.nodes.bury()
         self.database.close()
-
-    # -- Programs --
-
-    async def _central(self, node: Node) -> None:
-        await programs.run_central(node.name, self.database, self.broker, self._bind, node.machine)
-
-    def _engine(self, i: int, disk: JournalDisk) -> Callable[[Node], Any]:
-        return lambda node: programs.run_engine(
-            f"CP-{i}", node.name, disk, self._keys[i - 1], self._bind, node.machine
-        )
-
-    def _monitor(self, i: int, centrals: tuple[str, ...]) -> Callable[[Node], Any]:
-        order = centrals if i % 2 else centrals[::-1]
-        return lambda node: programs.run_monitor(
-            f"CP-{i}", f"engine-{i}", order, self.broker, node.machine
-        )
-
-    def _driver(self, i: int, wishes: Wishes, centrals: tuple[str, ...]) -> Callable[[Node], Any]:
-        files: dict[str, bytes] = {}
-        return lambda node: programs.run_driver(
-            f"D-{i}", files, centrals, self.broker, node.machine, wishes.live
-        )
-
-    def _operator(self, centrals: tuple[str, ...]) -> Callable[[Node], Any]:
-        return lambda node: programs.run_operator(centrals, node.machine, self._orders.give)
-
-    def _press(self, name: str, command: KeyCommand) -> None:
-        node = self.nodes[name]
-        if node.process is not None and node.process.alive and not node.process.paused:
-            with self.loop.acting(node.process):
-                self._keys[int(name.partition("-")[2]) - 1].press(command)
 
     # -- What is heard of --
 
@@ -310,8 +219,15 @@ class World:
     def _committed(self, process: Process) -> None:
         self.witness.committed(process.machine.name)
 
-    def _written(self, disk: JournalDisk, data: bytes) -> None:
+    def _written(self, disk: SimulatedDisk, data: bytes) -> None:
         self._story.went(disk.name, data)
+
+    def _disk(self) -> SimulatedDisk:
+        """The disk of the process that runs now."""
+        assert self.loop.process is not None
+        disk = self.nodes[self.loop.process.machine.name].disk
+        assert disk is not None
+        return disk
 
     def _on_error(self, process: Process | None, context: dict[str, Any]) -> None:
         error = context.get("exception")
@@ -333,7 +249,7 @@ class World:
         process = self.loop.process
         if text in _BUGS and process is not None and process.alive:
             self._broken(f"{process}: {text}: {event.get('exc_info') or event}")
-        if self._story.told and level != "debug":
+        if self._story.detail and level != "debug":
             details = " ".join(f"{k}={v}" for k, v in event.items() if k != "event")
             self._story.note(f"{process}: {level}: {text} {details}")
         raise structlog.DropEvent
@@ -343,8 +259,8 @@ class _Over(Exception):
     """Something was wrong."""
 
 
-def _content_of(disk: JournalDisk) -> Callable[[], bytes]:
-    return lambda: disk.content
+def _content_of(disk: SimulatedDisk) -> Callable[[], bytes]:
+    return lambda: disk.durable
 
 
 def _kind(data: bytes) -> str:
@@ -354,63 +270,17 @@ def _kind(data: bytes) -> str:
     return data[10 : data.index(b'"', 10)].decode()
 
 
-def play(seed: int, *, told: bool = False, only: Sequence[str] = ()) -> Outcome:
+def play(seed: int, *, detail: Detail = Detail.NOTHING, only: Sequence[str] = ()) -> Outcome:
     """The history of this seed; with `only` some faults, another one than with all."""
-    with _alone(told=told) as listen, _within(LONGEST):
-        world = World(seed, told=told, only=only)
-        listen(world)
-        try:
+    with isolated(told=bool(detail)) as listen:
+        return _played(seed, detail, only, listen)
+
+
+def _played(seed: int, detail: Detail, only: Sequence[str], listen: Listen) -> Outcome:
+    world = World(seed, detail, only)
+    listen(world.log, world.calls)
+    try:
+        with within(LONGEST):
             return world.play()
-        finally:
-            # What was killed is cleaned up now, in a world that is no more.
-            sys.unraisablehook = lambda _: None
-            world.close()
-
-
-@contextmanager
-def _within(seconds: float) -> Iterator[None]:
-    """Raise `Stuck` where it takes longer: a program does not let go of the processor."""
-
-    def stuck(*_: object) -> None:
-        raise Stuck(f"a program did not let go of the processor for {seconds:g} s")
-
-    before = signal.signal(signal.SIGALRM, stuck)
-    left, _ = signal.setitimer(signal.ITIMER_REAL, seconds)
-    began = monotonic()
-    try:
-        yield
     finally:
-        signal.setitimer(
-            signal.ITIMER_REAL, max(0.001, left - (monotonic() - began)) if left else 0
-        )
-        signal.signal(signal.SIGALRM, before)
-
-
-@contextmanager
-def _alone(*, told: bool) -> Iterator[Callable[[World], None]]:
-    """Nothing of the machine's comes in, and nothing goes out: no log, no line, no garbage."""
-    logs = structlog.get_config()
-    poll, hook, collects = publisher.POLL_BUSY, sys.unraisablehook, gc.isenabled()
-    publisher.POLL_BUSY = POLL_EVERY
-    gc.disable()
-
-    def listen(world: World) -> None:
-        level = logging.INFO if told else logging.ERROR
-        structlog.configure(
-            processors=[world.log],
-            wrapper_class=structlog.make_filtering_bound_logger(level),
-            cache_logger_on_first_use=False,
-        )
-
-    try:
-        with redirect_stdout(io.StringIO()), warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            yield listen
-            gc.unfreeze()
-            gc.collect()
-    finally:
-        publisher.POLL_BUSY = poll
-        sys.unraisablehook = hook
-        structlog.configure(**logs)
-        if collects:
-            gc.enable()
+        world.close()

@@ -5,12 +5,20 @@ object where nothing changes. Which state it goes to is `states.step`'s to say; 
 changes with it: what it holds, whether it is settled, when and why it ended.
 """
 
+from typing import Protocol
+
 from msgspec.structs import replace
 
 from central.rules.records import Session
 from common.errors import Reason
 from common.messages import ChargeCompletion, ChargingData
 from common.states import OPEN_STATES, EndReason, SessionEvent, SessionState, step
+from common.units import WattHours
+
+
+def is_decided(session: Session) -> bool:
+    """Whether it is known how its start went: its request was answered with whatever said so."""
+    return session.confirmed or session.state is not SessionState.AUTHORISED
 
 
 def confirmed(session: Session) -> Session:
@@ -77,13 +85,24 @@ def driver_released(session: Session) -> Session:
     return replace(session, holds_driver=False) if session.holds_driver else session
 
 
-def counts(session: Session, reading: ChargingData) -> bool:
+class Known(Protocol):
+    """What is known of a session's supply."""
+
+    @property
+    def revision(self) -> int: ...
+    @property
+    def sequence(self) -> int: ...
+    @property
+    def energy(self) -> WattHours: ...
+
+
+def counts(known: Known, reading: ChargingData) -> bool:
     """Whether a reading is newer than what is known: by sequence, without one by energy."""
-    if session.revision:
+    if known.revision:
         return False
     if reading.sequence is not None:
-        return reading.sequence > session.sequence
-    return reading.energy_consumed_kwh > session.energy
+        return reading.sequence > known.sequence
+    return reading.energy_consumed_kwh > known.energy
 
 
 def ticket_event(

@@ -10,7 +10,7 @@ from typing import Any, TypeVar, cast
 import click
 
 from common.errors import CannotStart
-from common.program import ADDRESS, Address, is_loopback, option
+from common.program import ADDRESS, Address, is_loopback, option, read_text
 from common.tls import TlsFiles, server_context
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -42,9 +42,9 @@ class MetricsSettings:
         if self.token_file is None:
             return None
         try:
-            token = self.token_file.read_text("utf-8").strip()
-        except (OSError, UnicodeDecodeError) as error:
-            why = getattr(error, "strerror", None) or "it is no UTF-8 text"
+            token = read_text(self.token_file).strip()
+        except (OSError, ValueError) as error:
+            why = getattr(error, "strerror", None) or error
             raise CannotStart(f"cannot read the metrics' token {self.token_file}: {why}") from None
         if not token or not token.isascii() or not token.isprintable():
             raise CannotStart(f"{self.token_file} holds no token of printable ASCII")

@@ -25,7 +25,7 @@ from common.messages import (
 )
 from common.program import Address
 from common.protocol import CENTRAL, DRIVER, DRIVER_EVENTS, MONITOR, Topic
-from common.stream import Publisher
+from common.stream import Headers, Publisher
 from common.units import Price
 from tests.common.complete import dispatcher, typed
 
@@ -59,7 +59,9 @@ class MemoryPublisher:
         self.failing = 0
         self.queued = 0
 
-    def publish(self, topic: Topic, key: str, value: bytes) -> asyncio.Future[None]:
+    def publish(
+        self, topic: Topic, key: str, value: bytes, headers: Headers | None = None
+    ) -> asyncio.Future[None]:
         done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         if self.failing:
             self.failing -= 1

@@ -18,6 +18,7 @@ from common.messages import (
     StartChargingCommand,
 )
 from common.protocol import CENTRAL, CHARGING, MONITOR
+from common.states import SessionEvent, SessionState
 from common.units import Money, WattHours, Watts
 from tests.central.parts import Parts, eventually, serving
 from tests.common.complete import dispatcher, typed
@@ -95,3 +96,21 @@ async def test_a_yes_that_comes_after_the_answer_changes_nothing_of_it(tmp_path:
         busy = ChargeRequest(message_id="ANA-2", cp_id="CP-1", driver_id="ANA")
         refused = await parts.central.charging.start(Role.DRIVER, "ANA", busy)
         assert refused.error is Reason.DRIVER_BUSY
+
+
+async def test_a_session_that_was_given_up_is_settled_after_a_restart(tmp_path: Path) -> None:
+    """Its request was answered when it was given up; that is not done again with the next word."""
+    never = asyncio.Event()
+    async with serving(tmp_path) as parts:
+        await slow_monitor(parts, never)
+        asking = asyncio.ensure_future(parts.central.charging.start(Role.DRIVER, "ANA", REQUEST))
+        await eventually(lambda: any(s.commanding for s in parts.central.network.sessions.values()))
+        (live,) = parts.central.network.sessions.values()
+        live.commanding = False  # as after a restart: nobody awaits the engine's word any more
+        await parts.central.changes.estimate(live)
+        asking.cancel()
+    async with serving(tmp_path) as parts:
+        (live,) = parts.central.network.sessions.values()
+        assert live.session.state is SessionState.FAILED
+        await parts.central.changes.event(live, SessionEvent.NEVER_SEEN)
+        assert live.session.settled

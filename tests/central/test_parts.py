@@ -43,7 +43,8 @@ class Nothing:
 
 def intake(parts: Parts) -> ChargingIntake:
     """The intake of readings and tickets, fed by the test."""
-    return ChargingIntake(Nothing(), parts.central.dispatcher, parts.central.readings)  # type: ignore[arg-type]
+    central = parts.central
+    return ChargingIntake(Nothing(), central.dispatcher, central.readings, central.dead)  # type: ignore[arg-type]
 
 
 async def test_a_driver_is_free_once_its_point_has_been_offline_for_two_minutes(

@@ -6,6 +6,7 @@ import subprocess
 import sys
 from contextlib import closing
 from pathlib import Path
+from zlib import crc32
 
 import pytest
 from hypothesis import given
@@ -14,6 +15,8 @@ from msgspec.structs import replace
 
 from chaos.conservation import RULES, Report, audit
 from chaos.evidence import Evidence, Unreadable, read_journal
+from engine.disk import Folder
+from engine.journal import Journal
 from tests.chaos.books import served, write_database, write_journal
 from tests.postgres.server import new_database
 
@@ -207,6 +210,9 @@ def test_a_torn_end_is_no_evidence_and_no_damage(
 
 def test_a_damaged_journal_is_said_to_be(tmp_path: Path) -> None:
     """A wrong byte with good lines behind it, and a line that is missing."""
+    with closing(Folder(tmp_path / "whole")) as disk:
+        Journal(disk, CP).rewrite([FIRST, SECOND], {1: 1_500})
+    put_in_place = (tmp_path / "whole" / "journal").read_bytes()
     write_journal(tmp_path, CP, [FIRST], register=1_000)
     journal = tmp_path / "journal"
     first, second, third = journal.read_bytes().splitlines(keepends=True)
@@ -214,6 +220,8 @@ def test_a_damaged_journal_is_said_to_be(tmp_path: Path) -> None:
         (first + second.replace(b"ANA", b"EVE") + third, "damaged at line 2"),
         (first + third, "line 1 is missing"),
         (b"", "damaged at line 1"),
+        (put_in_place.splitlines(keepends=True)[0], "lines that were put in place"),
+        (b"%08x null\n" % crc32(b"null"), "cannot be read"),
     ):
         journal.write_bytes(damaged)
         with pytest.raises(Unreadable, match=said):

@@ -43,7 +43,7 @@ def test_sessions_are_listed_newest_first_with_whose_they_are(
     first = charged(network, monitor, driver, 0.5)
     second = driver.begin(monitor)
     monitor.reading(second, 1, 0.2)
-    admin.wait_connector(monitor.cp_id, energy_consumed_kwh=Decimal("0.2"))
+    admin.wait_connector(monitor.cp_id, energy_consumed_kwh=Decimal("0.2"), status="Charging")
     running, done = listed(admin, "sessions_request", "sessions", cp_id=monitor.cp_id)
     assert [running["session_id"], done["session_id"]] == [second, first]
     assert (running["state"], running["energy_consumed_kwh"]) == ("charging", Decimal("0.2"))

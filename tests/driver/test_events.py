@@ -10,7 +10,8 @@ from msgspec.structs import replace
 
 from common.clock import SystemClock, new_id
 from common.codec import decoder, encode
-from common.dispatch import Dispatcher
+from common.dispatch import Dispatcher, Peer
+from common.epochs import HEADER
 from common.errors import Reason
 from common.messages import (
     AvailableCpsRequest,
@@ -59,7 +60,7 @@ class Follower:
 
     def __init__(self, settings: KafkaSettings, driver_id: str) -> None:
         clock = SystemClock()
-        self.events = Events(settings, driver_id)
+        self.events = Events(settings, driver_id, clock)
         self.watch = Watch(clock)
         client = Client(driver_id, [Address("127.0.0.1", 1)], self.events.post, clock)
         self.dispatcher = Dispatcher(Role.DRIVER, Handlers(client, self.watch, Screen(clock)))
@@ -116,6 +117,33 @@ async def test_a_driver_hears_what_is_its_own(settings: KafkaSettings) -> None:
             await publisher.publish(DRIVER_EVENTS, key, value)
         charge = await driver.charge(200)
     assert (charge.energy, charge.sequence, charge.state) == (200, 2, SessionState.CHARGING)
+
+
+async def test_a_central_that_leads_no_more_is_not_heard(settings: KafkaSettings) -> None:
+    """Neither what it tells nor what it answers; a header says the epoch of an answer."""
+    heard: list[str] = []
+    answer = encode(ChargeRequestResponse(message_id="old", status=SUCCESS, session_id="S-9"))
+    async with following(settings) as driver, Publisher(settings) as publisher:
+        dispatch = driver.dispatcher.dispatch
+
+        def hear(message: Message, peer: Peer) -> object:
+            heard.append(message.message_id)
+            return dispatch(message, peer)
+
+        driver.dispatcher.dispatch = hear  # type: ignore[method-assign,assignment]
+        for value, headers in [
+            (encode(replace(reading(100, 1), epoch=7, message_id="first")), {}),
+            (encode(replace(reading(900, 9), epoch=6, message_id="woken")), {}),
+            (answer, {HEADER: "6"}),
+            (answer.replace(b"old", b"odd"), {HEADER: "six"}),
+            (answer.replace(b"old", b"new"), {HEADER: "7"}),
+            (encode(replace(reading(200, 2), epoch=8, message_id="next")), {}),
+            (answer, {HEADER: "7"}),
+            (encode(replace(reading(300, 3), epoch=None, message_id="none")), {}),
+        ]:
+            await publisher.publish(DRIVER_EVENTS, "D-1", value, dict(headers))
+        await driver.charge(300)
+    assert heard == ["first", "odd", "new", "next", "none"]
 
 
 async def test_what_was_before_is_the_historys_business(settings: KafkaSettings) -> None:

@@ -5,15 +5,22 @@ from typing import Any
 import pytest
 
 from common.errors import Reason, Refused
-from common.messages import CommandResponse, ConnectorEntry, HealthCheckResponse, Outcome
+from common.exchange import stamped, to_frame
+from common.messages import (
+    CommandResponse,
+    ConnectorEntry,
+    HealthCheckResponse,
+    Outcome,
+    RegisterRequest,
+)
 from common.states import EndReason
-from common.units import Watts
+from common.units import MAX_CONNECTORS, MAX_LISTED_SESSIONS, Watts
 from engine.charge_point import ChargePoint
 from engine.commands import Commands
 from engine.journal import Journal
 from engine.ledger import KEEP_SECONDS
 from engine.session import Tombstone
-from tests.engine.fakes import CP, MemoryDisk, Told, at, start, stop
+from tests.engine.fakes import CP, FakeClock, MemoryDisk, Told, at, start, stop
 
 LIMIT = Watts(22_000)
 FULL_DISK = "No space left on device"
@@ -291,6 +298,52 @@ def test_a_ticket_that_is_not_on_the_disk_is_not_told_again(engine: Engine) -> N
     engine.commands.stop(stop(), at(1))
     assert engine.commands.recollect(0).message == "tickets to come: 0"
     assert engine.told.take() == []
+
+
+def test_more_sessions_than_a_list_holds_are_settled_in_their_order(engine: Engine) -> None:
+    """A hundred at a time, oldest first; what follows comes once these are settled."""
+    sessions = [f"s{number}" for number in range(2 * MAX_LISTED_SESSIONS + 50)]
+    for second, session_id in enumerate(sessions):
+        engine.commands.start(start(session_id), at(second))
+        engine.commands.stop(stop(session_id), at(second))
+    settled: list[str] = []
+    for second in range(3):
+        held = engine.commands.health().held_sessions
+        assert len(held) <= MAX_LISTED_SESSIONS
+        settled += held
+        engine.commands.settle(held, at(300 + second))
+    assert settled == sessions
+    assert engine.commands.health().held_sessions == ()
+
+
+@pytest.mark.parametrize("letter", ["x", "é", "\U0001f50c", "\x01"])
+def test_the_longest_lists_fit_a_frame(letter: str) -> None:
+    """Connectors are all there, and of the held sessions as many as fit, whatever their ids."""
+    engine = Engine(connectors=MAX_CONNECTORS)
+
+    def named(number: int) -> str:
+        return f"{number:04}" + letter * 60
+
+    for number in range(MAX_LISTED_SESSIONS):
+        engine.commands.start(start(named(number)), at(0))
+        engine.commands.stop(stop(named(number)), at(0))
+    for number in range(MAX_CONNECTORS):
+        command = start(named(1_000 + number), connector_id=number + 1)
+        engine.commands.start(command, at(1))
+    health = stamped(engine.commands.health(), FakeClock())
+    assert isinstance(health, HealthCheckResponse)
+    assert len(health.connectors) == MAX_CONNECTORS
+    expected = [named(number) for number in range(MAX_LISTED_SESSIONS)]
+    assert [*health.held_sessions] == expected[: len(health.held_sessions)]
+    assert health.held_sessions
+    registration = RegisterRequest(
+        cp_id=CP,
+        location="\x01" * 100,
+        connectors=health.connectors,
+        held_sessions=health.held_sessions,
+    )
+    for message in (health, stamped(registration, FakeClock())):
+        to_frame(message)
 
 
 def test_settling_needs_the_disk(engine: Engine) -> None:

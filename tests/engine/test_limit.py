@@ -11,7 +11,7 @@ from common.units import MAX_LISTED_SESSIONS, Watts
 from engine.book import Book
 from engine.charge_point import ChargePoint
 from engine.commands import Commands
-from engine.journal import Journal, size_of
+from engine.journal import Journal
 from engine.ledger import KEEP_SECONDS
 from engine.session import Session, Tombstone
 from tests.engine.fakes import BEGAN, CP, MemoryDisk, Told, a_session, at, start, stop
@@ -198,9 +198,3 @@ def test_what_is_old_goes_when_the_engine_has_run_for_seven_days() -> None:
         assert (book["never"] is not None) == (run < 7)
         book.save([a_session(reason=ENDED)], METERS, at(day))
     assert book.age(at(day)) == 8 * day > KEEP_SECONDS
-
-
-def test_a_tombstone_takes_what_the_book_thinks() -> None:
-    """Room is made by guessing sizes, so the guess must not be too low."""
-    longest = Tombstone(session_id="f81d4fae-7dec-11d0-a765-00a0c91e6bf6", at=BEGAN, age=10**8)
-    assert 100 < size_of(longest) <= 160

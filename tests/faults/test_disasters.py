@@ -53,6 +53,7 @@ def later_reading(charge: Case) -> Json | None:
     return next((x for x in mine if x["type"] == "charging_data" and x["timestamp"] > died), None)
 
 
+@pytest.mark.long
 def test_the_disk_is_full_under_central(network: Wired, case: Begin) -> None:
     """Nothing is acknowledged that is not stored; with room again, the ticket comes by itself."""
     charge, other = case(network), case(network)

@@ -15,7 +15,7 @@ from tests.programs.network import BIN, SOON, Json, eventually
 
 REASONS = frozenset(reason.value for reason in Reason)
 
-LOADED = 1.0
+LOADED = 2.0
 """Seconds that a loaded machine may add to what is promised."""
 
 FAULT_WITHIN = 2.0

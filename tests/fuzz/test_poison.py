@@ -7,6 +7,7 @@ import base64
 import hashlib
 import hmac
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from decimal import Decimal
 from pathlib import Path
@@ -25,24 +26,36 @@ from tests.conformance.peer import message, new_id
 from tests.conformance.records import CHARGING, REQUESTS, partition_of
 from tests.conformance.roles import Monitor, Network, encode
 from tests.conformance.test_credentials import credentials
-from tests.fuzz.topics import DeadTopic, committed, publish, wait_committed
+from tests.fuzz.topics import DeadTopic, committed, end_of, publish, wait_committed
 from tests.fuzz.wire import produce
 from tests.kafka.broker import Broker
+from tests.kafka.find import find_broker
+
+
+@pytest.fixture(scope="module")
+def alone() -> Iterator[Broker]:
+    """A broker for centrals that are alone there, and may lose it."""
+    with find_broker(own=True) as broker:
+        yield broker
 
 
 @pytest.fixture(scope="module")
 def network(kafka: Broker, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Network]:
     """Peers around a central of this module's own."""
-    yield from around(Central(tmp_path_factory.mktemp("central"), kafka.bootstrap))
+    with around(Central(tmp_path_factory.mktemp("central"), kafka.bootstrap)) as network:
+        yield network
 
 
+@contextmanager
 def around(central: Central) -> Iterator[Network]:
     """A network around a central that is started and ended here."""
     central.start()
-    network = Network(central)
-    yield network
-    network.close()
-    central.close()
+    try:
+        network = Network(central)
+        yield network
+        network.close()
+    finally:
+        central.close()
 
 
 @dataclass
@@ -184,15 +197,15 @@ def test_a_request_that_cannot_be_read_is_set_aside(network: Network, dead: Dead
 
 
 def test_a_request_that_is_not_proved_is_answered_and_set_aside(
-    own_kafka: Broker, tmp_path: Path
+    alone: Broker, tmp_path: Path
 ) -> None:
     """Its sender learns why; who looks through `ev.dead` sees what it was."""
-    central = Central(tmp_path, own_kafka.bootstrap)
+    central = Central(tmp_path, alone.bootstrap)
     made = credentials(central, "add", "driver", "D-proved")
     assert made.returncode == 0, made.stderr
     secret = made.stdout.strip()
-    for network in around(central):
-        dead = DeadTopic(own_kafka.bootstrap)
+    with around(central) as network:
+        dead = DeadTopic(alone.bootstrap)
         link = network.link()
         told = link.ask("auth_request", role="driver", driver_id="D-proved", credential=secret)
         key = base64.b64decode(told["kafka_key"])
@@ -209,17 +222,19 @@ def test_a_request_that_is_not_proved_is_answered_and_set_aside(
 
 
 def test_a_broker_that_dies_loses_no_poison_and_holds_up_nothing(
-    own_kafka: Broker, tmp_path: Path
+    alone: Broker, tmp_path: Path
 ) -> None:
     """Killed with poison under way: it is on `ev.dead` once the broker is back, or still to be."""
-    for network in around(Central(tmp_path, own_kafka.bootstrap)):
+    with around(Central(tmp_path, alone.bootstrap)) as network:
         monitor, driver = network.monitor(), network.driver()
         session_id = driver.begin(monitor)
-        dead = DeadTopic(own_kafka.bootstrap)
+        partition = partition_of(monitor.cp_id)
+        begun = end_of(alone.bootstrap, CHARGING, partition)
+        dead = DeadTopic(alone.bootstrap)
         marks = [new_id("poison").encode() for _ in range(300)]
         network.publisher.publish(CHARGING, monitor.cp_id, *marks[:150])
-        own_kafka.kill()
-        own_kafka.start()
+        alone.kill()
+        alone.start()
         network.publisher.publish(CHARGING, monitor.cp_id, *marks[150:])
         monitor.ticket(session_id, 1.0)
         driver.wait_session(session_id, "completed")
@@ -227,35 +242,35 @@ def test_a_broker_that_dies_loses_no_poison_and_holds_up_nothing(
         while missing:
             missing.discard(dead.next().value)
         dead.close()
-        partition = partition_of(monitor.cp_id)
-        wait_committed(own_kafka.bootstrap, CHARGING, partition, len(marks) + 1)
+        wait_committed(alone.bootstrap, CHARGING, partition, begun + len(marks) + 1)
 
 
 def test_while_there_is_no_room_on_ev_dead_offsets_stay_and_all_else_goes_on(
-    own_kafka: Broker, tmp_path: Path
+    alone: Broker, tmp_path: Path
 ) -> None:
     """A central that is killed meanwhile leaves the poison to the next one."""
-    central = Central(tmp_path, own_kafka.bootstrap)
-    for network in around(central):
+    central = Central(tmp_path, alone.bootstrap)
+    with around(central) as network:
         monitor, driver = network.monitor(), network.driver()
         partition = partition_of(monitor.cp_id)
-        smallest(own_kafka.bootstrap, 100)
-        dead = DeadTopic(own_kafka.bootstrap)
+        begun = end_of(alone.bootstrap, CHARGING, partition)
+        smallest(alone.bootstrap, 100)
+        dead = DeadTopic(alone.bootstrap)
         value = b"poison" * 100
         network.publisher.publish(CHARGING, monitor.cp_id, value)
         for _ in range(3):
             session_id = driver.begin(monitor)
             monitor.ticket(session_id, 1.0)
             driver.wait_session(session_id, "completed")
-        assert committed(own_kafka.bootstrap, CHARGING).get(partition, 0) == 0
+        assert committed(alone.bootstrap, CHARGING).get(partition, 0) <= begun
         network.hang_up()
         central.kill()
-        smallest(own_kafka.bootstrap, 2 << 20)
+        smallest(alone.bootstrap, 2 << 20)
         central.start()
         letter = dead.next(value)
         dead.close()
-        assert letter.place == (CHARGING, partition, 0)
-        wait_committed(own_kafka.bootstrap, CHARGING, partition, 4)
+        assert letter.place == (CHARGING, partition, begun)
+        wait_committed(alone.bootstrap, CHARGING, partition, begun + 4)
 
 
 def smallest(bootstrap: str, size: int) -> None:

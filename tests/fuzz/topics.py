@@ -99,6 +99,13 @@ def committed(bootstrap: str, topic: str) -> dict[int, int]:
     return {p.partition: p.offset for p in found if p.offset >= 0}
 
 
+def end_of(bootstrap: str, topic: str, partition: int) -> int:
+    """The offset of the partition's next record."""
+    settings = {"bootstrap.servers": bootstrap, "group.id": "fuzz", "log_level": 0}
+    with Consumer(settings) as consumer:
+        return consumer.get_watermark_offsets(TopicPartition(topic, partition), timeout=WITHIN)[1]
+
+
 def wait_committed(bootstrap: str, topic: str, partition: int, offset: int) -> None:
     """Return once central has committed so far."""
     until = time.monotonic() + WITHIN

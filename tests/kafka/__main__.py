@@ -7,7 +7,14 @@ from contextlib import suppress
 import click
 
 from tests.kafka.broker import BrokerError
-from tests.kafka.find import NothingThereError, find_broker, install
+from tests.kafka.find import (
+    NothingThereError,
+    find_broker,
+    install,
+    kafka_image,
+    missing_packages,
+)
+from tests.kafka.jars import fetch_jars
 
 
 @click.command()
@@ -35,6 +42,13 @@ def _prepare() -> None:
         click.echo("No Kafka, docker, or Java with Maven here: installing Java and Maven.")
         install()
         find_broker()
+    # Whatever the broker is: those behind a proxy, and those that replicate, are of the jars.
+    try:
+        if missing_packages():
+            install()
+        fetch_jars(kafka_image()[1])
+    except BrokerError as error:
+        click.echo(f"Tests that cut links to Kafka, and chaos, will fail: {error}")
 
 
 def _run() -> None:

@@ -4,8 +4,8 @@ Each is a function that makes a context in which the programs have it.
 """
 
 import asyncio
-from collections.abc import Callable, Iterable, Mapping
-from contextlib import AbstractContextManager
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import AbstractContextManager, contextmanager
 from typing import Any
 from unittest.mock import patch
 
@@ -19,6 +19,7 @@ from central.rules.billing import closed
 from central.rules.records import OutboxEntry, Session
 from central.sessions import SessionChanges
 from central.store import Change, Store
+from common.epochs import Epochs
 from common.messages import ChargeCompletion, HeartbeatRequest
 from common.states import EndReason, SessionState
 from common.units import WattHours
@@ -80,19 +81,29 @@ def no_fence_in_the_database() -> AbstractContextManager[Any]:
     return patch("central.store.writer.Writer._check_epoch", lambda self, connection: None)
 
 
+class _Credulous(Epochs):
+    """Believes whoever speaks."""
+
+    def admits(self, epoch: int | None) -> bool:
+        super().admits(epoch)
+        return True
+
+
 def no_fence_at_the_monitor() -> AbstractContextManager[Any]:
     """Monitors obey whoever commands."""
-    return patch("monitor.epochs.Epochs.admits", lambda self, epoch: True)
+    return patch("monitor.point.Epochs", _Credulous)
 
 
-def no_fence_at_the_driver() -> AbstractContextManager[Any]:
+@contextmanager
+def no_fence_at_the_driver() -> Iterator[None]:
     """Drivers believe whoever tells."""
     seen = driver.charge.seen
 
-    def credulous(charge: Charge, event: Event) -> Charge:
+    def believed(charge: Charge, event: Event) -> Charge:
         return seen(charge, replace(event, epoch=None))
 
-    return patch("driver.watch.seen", credulous)
+    with patch("driver.events.Epochs", _Credulous), patch("driver.watch.seen", believed):
+        yield
 
 
 def outbox_not_replayed() -> AbstractContextManager[Any]:

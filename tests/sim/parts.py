@@ -6,8 +6,9 @@ from random import Random
 from typing import Any
 
 from sim.clocks import Machine
+from sim.connection import End
 from sim.loop import SimulatedLoop
-from sim.network import End, Network
+from sim.network import Network
 from sim.process import Process
 
 

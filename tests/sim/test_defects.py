@@ -18,10 +18,11 @@ def searches() -> Iterator[dict[Defect, Found]]:
         yield {defect: pool.submit(found, defect) for defect in PLANTED}
 
 
+@pytest.mark.timeout(300)
 @pytest.mark.parametrize("defect", PLANTED, ids=lambda defect: defect.__name__)
 def test_a_defect_is_found(defect: Defect, searches: dict[Defect, Found]) -> None:
     """In one of the first histories, which is right without the defect."""
-    what = searches[defect].result(timeout=110)
+    what = searches[defect].result(timeout=290)
     assert what is not None
     wrong, without = what
     assert wrong

@@ -70,6 +70,23 @@ def test_a_killed_process_is_noticed_by_its_peers(lab: Lab) -> None:
     assert near.lost == []
 
 
+def test_who_is_cut_off_while_it_connects_is_told(lab: Lab) -> None:
+    """Once it is connected, and not never."""
+    near, far = lab.process("a"), lab.process("b")
+    network, ear = lab.loop.network, Ear()
+
+    async def dial() -> None:
+        await network.dial(near, lambda: ear, "b", 1)
+
+    with lab.loop.acting(far):
+        port = network.bind(0, ("b", 1))
+    lab.loop.begin(near, dial())
+    lab.loop.run_until(5, lambda: bool(port.backlog))
+    network.cut("a", "b")
+    lab.loop.run_until(5)
+    assert len(ear.lost) == 1
+
+
 def test_a_machine_without_power_is_noticed_only_by_speaking_to_it(lab: Lab) -> None:
     """While it is dark nothing comes back; afterwards it knows of no such connection."""
     dark = lab.process("a")

@@ -7,7 +7,8 @@ from click.testing import CliRunner
 
 from sim import __main__ as program
 from sim import world
-from sim.world import Outcome
+from sim.outcome import Outcome
+from sim.story import Detail
 
 ALL_WELL = 5
 
@@ -49,9 +50,9 @@ def test_a_failure_tells_its_story_and_how_to_see_it_again(
 ) -> None:
     """And the exit code says so to a script."""
 
-    def wrong(seed: int, *, told: bool = False, only: Sequence[str] = ()) -> Outcome:
+    def wrong(seed: int, *, detail: Detail = Detail.NOTHING, only: Sequence[str] = ()) -> Outcome:
         return Outcome(
-            seed, wrong=["a ticket is gone"], chronicle="it was like this" if told else ""
+            seed, wrong=["a ticket is gone"], chronicle="it was like this" if detail else ""
         )
 
     monkeypatch.setattr(program, "play", wrong)

@@ -1,13 +1,16 @@
 """Which central leads: a lower epoch than the last seen comes from one that does no longer.
 
 An epoch that went back for good means something else: central's database was replaced by an older
-or a new one. A central that lost its lead learns that within seconds, so one that goes on taking
-registrations for longer is the leader.
+or a new one. A central that lost its lead learns that within seconds, so one that goes on for
+longer is the leader.
 """
 
+HEADER = "epoch"
+"""The header of a record with an answer that says the epoch: the answer itself stays the same."""
+
 TAKEN_BACK_AFTER = 10.0
-"""Seconds after which a lower epoch, offered by every registration since, is believed: three times
-as long as a central that was held up can take to learn that it no longer leads."""
+"""Seconds after which a lower epoch, with no higher one since, is believed: three times as long as
+a central that was held up can take to learn that it no longer leads."""
 
 
 class Epochs:
@@ -28,8 +31,8 @@ class Epochs:
             return True
         return False
 
-    def registered(self, epoch: int | None, now: float) -> bool:
-        """Whether the central leads that took our registration.
+    def believes(self, epoch: int | None, now: float) -> bool:
+        """Whether the central leads that says this in a registration, or publishes it.
 
         Args:
             now: Monotonic seconds.

@@ -1,6 +1,6 @@
 """Which central leads."""
 
-from monitor.epochs import TAKEN_BACK_AFTER, Epochs
+from common.epochs import TAKEN_BACK_AFTER, Epochs
 
 
 def test_the_first_epoch_is_taken() -> None:
@@ -32,25 +32,25 @@ def test_a_central_without_epochs_is_believed() -> None:
 def test_a_registration_of_a_lower_epoch_is_not_believed_at_first() -> None:
     """A central that was held up may still think that it leads."""
     epochs = Epochs()
-    assert epochs.registered(7, 0.0)
-    assert not epochs.registered(6, 100.0)
-    assert not epochs.registered(6, 100.0 + TAKEN_BACK_AFTER - 0.1)
+    assert epochs.believes(7, 0.0)
+    assert not epochs.believes(6, 100.0)
+    assert not epochs.believes(6, 100.0 + TAKEN_BACK_AFTER - 0.1)
     assert epochs.last == 7
 
 
 def test_a_lower_epoch_that_stays_is_a_replaced_database() -> None:
     """Then it is the leader's, and commands of it are taken."""
     epochs = Epochs()
-    epochs.registered(7, 0.0)
-    epochs.registered(1, 100.0)
-    assert epochs.registered(1, 100.0 + TAKEN_BACK_AFTER)
+    epochs.believes(7, 0.0)
+    epochs.believes(1, 100.0)
+    assert epochs.believes(1, 100.0 + TAKEN_BACK_AFTER)
     assert epochs.admits(1)
 
 
 def test_the_leaders_registration_ends_the_doubt() -> None:
     """The wait begins anew with the next lower epoch."""
     epochs = Epochs()
-    epochs.registered(7, 0.0)
-    epochs.registered(6, 1.0)
-    epochs.registered(7, 2.0)
-    assert not epochs.registered(6, 1.0 + TAKEN_BACK_AFTER)
+    epochs.believes(7, 0.0)
+    epochs.believes(6, 1.0)
+    epochs.believes(7, 2.0)
+    assert not epochs.believes(6, 1.0 + TAKEN_BACK_AFTER)
