@@ -35,7 +35,9 @@ demo: $(READY)  ## watch drivers charge at three charge points; ends by itself
 	@$(BIN)/python examples/demo.py
 
 test: kafka  ## run all tests on a real Kafka, and check what they cover
-	PYTHONASYNCIODEBUG=1 $(BIN)/pytest --numprocesses $(JOBS) --dist loadfile --cov --cov-report=
+	PYTHONASYNCIODEBUG=1 $(BIN)/pytest -m "not alone and not long" --cov --cov-report= \
+	  --numprocesses $(JOBS) --dist loadfile
+	PYTHONASYNCIODEBUG=1 $(BIN)/pytest -m "alone and not long" --cov --cov-report= --cov-append
 	$(BIN)/coverage report
 	@echo "The protocol and the rules, which must be covered in full:"
 	$(BIN)/coverage report --include='$(COVERED)' --fail-under=100 --show-missing

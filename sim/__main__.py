@@ -1,5 +1,6 @@
 """`python -m sim`: play histories, and say what was wrong with them."""
 
+import signal
 import sys
 from collections.abc import Iterable, Iterator
 from concurrent.futures import ProcessPoolExecutor
@@ -68,15 +69,25 @@ def _played(seeds: Iterable[int], jobs: int, faults: tuple[str, ...]) -> Iterato
     if jobs == 1:
         yield from map(playing, seeds)
         return
-    with ProcessPoolExecutor(jobs) as pool:
-        yield from pool.map(playing, seeds, chunksize=5)
+    with ProcessPoolExecutor(jobs, initializer=_leave_interrupts_to_us) as pool:
+        try:
+            yield from pool.map(playing, seeds, chunksize=5)
+        except BaseException:
+            pool.shutdown(wait=False, cancel_futures=True)
+            raise
+
+
+def _leave_interrupts_to_us() -> None:
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
 
 
 def _show_progress(totals: Totals, seeds: int) -> None:
+    """On a terminal in one line that changes; in a log ten lines."""
+    text = f"{totals.histories} of {seeds} histories, {len(totals.failed)} wrong"
     if sys.stderr.isatty():
-        click.echo(
-            f"\r{totals.histories} of {seeds}, {len(totals.failed)} wrong", err=True, nl=False
-        )
+        click.echo(f"\r{text}", err=True, nl=totals.histories == seeds)
+    elif totals.histories % max(1, seeds // 10) == 0:
+        click.echo(text, err=True)
 
 
 def _conclude(outcome: Outcome, faults: tuple[str, ...]) -> None:

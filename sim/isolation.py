@@ -78,7 +78,7 @@ def isolated(*, told: bool) -> Iterator[Listen]:
     sys.unraisablehook = _nothing
 
     def listen(log: Processor, calls: Calls) -> None:
-        engine.disk.os = calls  # type: ignore[assignment]
+        vars(engine.disk)["os"] = calls
         level = logging.INFO if told else logging.ERROR
         structlog.configure(
             processors=[log],
@@ -91,10 +91,11 @@ def isolated(*, told: bool) -> Iterator[Listen]:
             warnings.simplefilter("ignore")
             yield listen
             structlog.configure(processors=[_drop])
+            vars(engine.disk)["os"] = os
             gc.collect()
             _freeze_once(freeze)
     finally:
-        engine.disk.os = os  # type: ignore[attr-defined]
+        vars(engine.disk)["os"] = os
         gc.freeze, gc.unfreeze = freeze, unfreeze
         publisher.POLL_BUSY, sys.unraisablehook = poll, hook
         structlog.configure(**logs)

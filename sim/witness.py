@@ -16,6 +16,9 @@ from sim.journal import Journal, journal_of
 Broken = Callable[[str], None]
 
 
+LATE = 0.2
+"""Seconds for which two clocks may disagree about who leads."""
+
 _COMMANDS = ("start_charging_command", "stop_charging_command", "stop_cp_command")
 
 
@@ -70,6 +73,7 @@ class Witness:
         answers: What was answered to each request that gets the same answer for ever.
         epochs: The highest epoch that each monitor has heard of.
         rows: The latest row of each charge point that was published.
+        taken: When each epoch was first seen to be under way, in Unix seconds.
         events: When something was last published to a session's driver, and of which epoch.
     """
 
@@ -83,6 +87,7 @@ class Witness:
     epochs: dict[str, int] = field(default_factory=dict)
     rows: dict[str, dict[str, Any]] = field(default_factory=dict)
     events: dict[str, tuple[float, int]] = field(default_factory=dict)
+    taken: dict[int, float] = field(default_factory=dict)
     _stale: set[str] = field(default_factory=set)
 
     # -- Over TCP --
@@ -106,6 +111,21 @@ class Witness:
                 self._obeyed(who, json.loads(data))
             case _ if kind in _COMMANDS and who.startswith("monitor"):
                 self._passed_on(kind, who, json.loads(data))
+
+    def spoke(self, at: float, kind: str, who: str) -> None:
+        """A central has said this: it must have been the one that leads, as far as it can know.
+
+        Args:
+            at: Unix seconds.
+        """
+        if kind == "error_response":
+            return  # how a standby turns others away
+        for address, epoch, renewed_at in self.database.query(
+            "SELECT address, epoch, renewed_at FROM lease"
+        ):
+            taken_at = self.taken.setdefault(epoch, renewed_at)
+            if address not in ("", f"{who}:7000") and at - taken_at > LATE:
+                self.broken(f"{who} says {kind} while {address} leads")
 
     def heard(self, kind: str, who: str, data: bytes) -> None:
         """A message of central's has come to a monitor."""

@@ -33,7 +33,8 @@ CALM = 5.0
 TROUBLED = (25.0, 70.0)
 """Seconds in which faults begin."""
 
-MOST_FAULTS = 8
+FAULTS_IN_A_HISTORY = ((1, 8), (1, 8), (1, 8), (1, 8), (8, 24))
+"""From how many to how many; one in five is full of them."""
 
 SETTLED_WITHIN = 300.0 + SETTLE_TIMEOUT
 """Seconds after the last fault in which everything must be settled."""
@@ -123,9 +124,8 @@ class World:
 
     def _trouble(self) -> None:
         ends = CALM + self._random.uniform(*TROUBLED)
-        times = sorted(
-            self._random.uniform(CALM, ends) for _ in range(self._random.randint(1, MOST_FAULTS))
-        )
+        count = self._random.randint(*self._random.choice(FAULTS_IN_A_HISTORY))
+        times = sorted(self._random.uniform(CALM, ends) for _ in range(count))
         for at in times:
             self._run(at)
             fault = self._random.choices(list(self._kinds), list(self._kinds.values()))[0]
@@ -188,6 +188,8 @@ class World:
         kind = _kind(data)
         who, to = end.process.machine.name, end.peer.process.machine.name
         self.witness.said(kind, who, to, data[1:-2])
+        if who.startswith("central") and end.process.machine.is_sound:
+            self.witness.spoke(self.broker.wall(), kind, who)
         for trap in self._traps:
             if trap.kind == kind:
                 self._traps.remove(trap)

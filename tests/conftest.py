@@ -19,6 +19,23 @@ settings.register_profile("thorough", max_examples=5_000, deadline=None)
 settings.load_profile(os.environ.get("EV_HYPOTHESIS_PROFILE", "default"))
 
 
+ALONE = (
+    "tests/admin/panel/test_panel.py",
+    "tests/admin/panel/test_terminal.py",
+    "tests/bench/",
+    "tests/chaos/",
+    "tests/faults/",
+)
+"""What keeps time by the second, or kills dozens of programs: it runs when no other test does."""
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark what `make test` runs by itself, after all that runs two at a time."""
+    for item in items:
+        if item.nodeid.startswith(ALONE):
+            item.add_marker("alone")
+
+
 @pytest.fixture(scope="session")
 def kafka() -> Iterator[Broker]:
     """A broker for the whole session, with what earlier tests left in it."""

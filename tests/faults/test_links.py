@@ -116,10 +116,10 @@ def test_one_way_loss_between_monitor_and_engine(network: Wired, case: Begin, lo
 
 @pytest.mark.long
 def test_a_charge_over_links_with_latency(network: Wired, case: Begin) -> None:
-    """A quarter of a second each way is no fault, and no second charge."""
+    """A tenth of a second each way is no fault, and no second charge."""
 
     def slow(proxy: Proxy) -> None:
-        proxy.delay(0.25)
+        proxy.delay(0.1)
 
     charge = case(network)
     charge.point.to_central.do(slow)

@@ -12,6 +12,7 @@ from unittest.mock import patch
 from msgspec.structs import replace
 
 import driver.charge
+import engine.disk
 from central.answers import Answers
 from central.network import LiveSession
 from central.outbox import Outbox
@@ -26,6 +27,7 @@ from common.units import WattHours
 from driver.charge import Charge, Event
 from driver.state import Remembered, StateFolder
 from engine.charge_point import ChargePoint
+from engine.disk import Folder
 from engine.moment import Moment
 from sim.world import play
 
@@ -79,6 +81,11 @@ def held_sessions_left_out() -> AbstractContextManager[Any]:
 def no_fence_in_the_database() -> AbstractContextManager[Any]:
     """Whoever once led writes on."""
     return patch("central.store.writer.Writer._check_epoch", lambda self, connection: None)
+
+
+def leads_for_ever() -> AbstractContextManager[Any]:
+    """Who once led goes on speaking as if it led."""
+    return patch("central.lease.Lease.leads", property(lambda self: True))
 
 
 class _Credulous(Epochs):
@@ -135,7 +142,18 @@ def ticket_told_before_it_is_journaled() -> AbstractContextManager[Any]:
 
 def nothing_is_synced() -> AbstractContextManager[Any]:
     """The engine's journal is written, and not put on the disk."""
-    return patch("sim.disk.JournalDisk.sync", lambda self: None)
+
+    def write(file: int, data: bytes) -> None:
+        rest = memoryview(data)
+        while rest:
+            rest = rest[engine.disk.os.write(file, rest) :]  # type: ignore[attr-defined]
+
+    return patch("engine.disk._write", write)
+
+
+def folder_is_not_synced() -> AbstractContextManager[Any]:
+    """A new journal may lose its name."""
+    return patch.object(Folder, "_sync_folder", lambda self: None)
 
 
 def never_seen_is_not_journaled() -> AbstractContextManager[Any]:
@@ -178,12 +196,14 @@ PLANTED: Mapping[Defect, tuple[str, ...]] = {
     unsettled_sessions_left_out: (),
     held_sessions_left_out: (),
     no_fence_in_the_database: ("pause",),
+    leads_for_ever: ("pause",),
     no_fence_at_the_monitor: ("kill_at_commit", "old_leader_commands"),
     no_fence_at_the_driver: ("kill_at_commit", "old_leader_publishes"),
     outbox_not_replayed: ("broker_down", "kill_at_commit"),
     answers_not_remembered: ("kill_at_commit", "kill_at_message"),
     ticket_told_before_it_is_journaled: ("disk_full",),
-    nothing_is_synced: ("lose_power", "lose_power_at_write"),
+    nothing_is_synced: (),
+    folder_is_not_synced: (),
     never_seen_is_not_journaled: ("kill_at_commit", "slow"),
     energy_counted_twice: (),
     requests_not_kept: ("kill",),

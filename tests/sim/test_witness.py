@@ -127,6 +127,18 @@ def test_a_ticket_that_is_told_by_kafka_must_be_stored(court: Court) -> None:
     assert court.witness.told == {"s1": {1}}
 
 
+def test_only_who_leads_may_speak(court: Court) -> None:
+    """But for a moment in which it cannot know yet, and to turn others away."""
+    court.rows.found = [("central-a:7000", 2, 100.0)]
+    court.witness.spoke(200.0, "heartbeat_response", "central-a")
+    court.rows.found = [("central-b:7000", 3, 300.0)]
+    court.witness.spoke(300.1, "heartbeat_response", "central-a")
+    court.witness.spoke(301.0, "error_response", "central-a")
+    assert court.wrong == []
+    court.witness.spoke(301.0, "heartbeat_response", "central-a")
+    assert court.wrong == ["central-a says heartbeat_response while central-b:7000 leads"]
+
+
 def test_only_who_leads_may_write(court: Court) -> None:
     """Or nobody, while the lease is free."""
     court.rows.found = [("central-a:7000",)]

@@ -35,7 +35,7 @@ class FakeProducer:
         self,
         topic: str,
         value: bytes,
-        key: str,
+        key: str | bytes | None,
         *,
         on_delivery: OnDelivery,
         headers: Headers | None = None,
