@@ -7,6 +7,7 @@ after its answer was acknowledged. One that fails by itself is set aside: see `d
 
 import asyncio
 from collections.abc import Coroutine
+from contextlib import suppress
 
 import structlog
 
@@ -39,6 +40,10 @@ log = structlog.get_logger()
 FLUSH_EVERY = 1.0
 """Seconds between two flushes of readings to the store."""
 
+FLUSH_AT = 5_000
+"""Readings that are flushed without waiting for that: a quarter of those that may be in work, which
+would bound what is taken in a second otherwise."""
+
 TRY_AGAIN = 1.0
 """Seconds until a batch is tried again that the database did not take."""
 
@@ -63,6 +68,7 @@ class ChargingIntake:
         self._waiting: dict[int, list[Record]] = {}
         self._decoder = decoder(MONITOR, CENTRAL, CHARGING)
         self._applied: list[Record] = []
+        self._many = asyncio.Event()
         self._wire = Wiretap()
 
     async def run(self) -> None:
@@ -89,6 +95,8 @@ class ChargingIntake:
                 await asyncio.sleep(TRY_AGAIN)
                 stored = await self._apply(batch)
             self._applied += batch
+            if len(self._applied) >= FLUSH_AT:
+                self._many.set()
         del self._waiting[partition]
 
     async def _apply(self, batch: list[Record]) -> bool:
@@ -130,9 +138,12 @@ class ChargingIntake:
         return self._dispatcher.call(message, peer)
 
     async def flush_for_ever(self) -> None:
-        """Once a second, make durable what was applied, and commit its offsets."""
+        """Once a second, or when it is much, make durable what was applied; commit its offsets."""
         while True:
-            await asyncio.sleep(FLUSH_EVERY)
+            with suppress(TimeoutError):
+                async with asyncio.timeout(FLUSH_EVERY):
+                    await self._many.wait()
+            self._many.clear()
             await self.flush()
 
     async def flush(self) -> None:

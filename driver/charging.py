@@ -14,7 +14,7 @@ import structlog
 from msgspec import structs
 
 from common.clock import Clock
-from common.errors import ChargingError, Refused
+from common.errors import PASSING, ChargingError, Refused
 from common.messages import ChargeRequest, StopChargingResponse
 from common.units import WattHours
 from driver import view
@@ -92,9 +92,11 @@ class Charging:
         self._folder.remember(request=request, session=before.session)
         try:
             answer = await self._client.ask(request)
-        except Refused:
-            # Another charge, which may be why, is still to be shown.
-            self._folder.remember(request=before.request, session=before.session)
+        except Refused as refused:
+            # Another charge, which may be why, is still to be shown. A refusal that decides nothing
+            # leaves it open: the request may be on its way by Kafka, and begin a charge yet.
+            if refused.reason not in PASSING:
+                self._folder.remember(request=before.request, session=before.session)
             raise
         except asyncio.CancelledError:
             self._screen.say(
@@ -124,8 +126,9 @@ class Charging:
         self._folder.remember_stop(request)
         try:
             answer = await self._client.ask(request)
-        except Refused:
-            self._folder.forget_stop()
+        except Refused as refused:
+            if refused.reason not in PASSING:
+                self._folder.forget_stop()
             raise
         self._folder.forget_stop()
         return answer

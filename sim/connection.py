@@ -57,7 +57,7 @@ class End(asyncio.Transport):
         self._network = network
         self._protocol: asyncio.Protocol | None = None
         self._inbox: deque[bytes | None] = deque()
-        self._held: list[tuple[float, bytes | None]] = []
+        self._held: list[bytes | None] = []
         self._due = 0.0
         self._unread = 0
         self._high = SOCKET_BUFFER
@@ -136,12 +136,12 @@ class End(asyncio.Transport):
 
     def hold(self, data: bytes | None) -> None:
         """It cannot get through now."""
-        self._held.append((0.0, data))
+        self._held.append(data)
 
     def take_held(self) -> list[bytes | None]:
         """What could not get through so far."""
         held, self._held = self._held, []
-        return [data for _, data in held]
+        return held
 
     @property
     def holds(self) -> bool:

@@ -162,7 +162,7 @@ class Network:
         if end.process.machine.name in self._dark:
             return
         if not end.process.alive:
-            self._reset(end)  # its machine knows of no such connection
+            self.reset(end)  # its machine knows of no such connection
         elif end in self._ends:
             self.loop.do(end.process, 0, end.arrived, data)
 
@@ -172,8 +172,6 @@ class Network:
         if not self.path(here, there).blocked and here not in self._dark:
             due = end.next_due(self.loop.now + self._takes(here, there))
             self.loop.do(None, due - self.loop.now, self._reset_arrives, end.peer)
-
-    _reset = reset
 
     def _reset_arrives(self, end: End) -> None:
         if end.process.alive and end in self._ends:

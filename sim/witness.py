@@ -16,6 +16,14 @@ from sim.journal import Journal, journal_of
 Broken = Callable[[str], None]
 
 
+_DECIDES = (
+    "charge_request_response",
+    "stop_charging_response",
+    "register_response",
+    "manual_command_response",
+)
+"""What only a leader may say, beside commands and lists of sessions."""
+
 LATE = 0.2
 """Seconds for which two clocks may disagree about who leads."""
 
@@ -89,6 +97,7 @@ class Witness:
     events: dict[str, tuple[float, int]] = field(default_factory=dict)
     taken: dict[int, float] = field(default_factory=dict)
     _stale: set[str] = field(default_factory=set)
+    _starts: dict[str, str] = field(default_factory=dict)
 
     # -- Over TCP --
 
@@ -109,17 +118,21 @@ class Witness:
                 self._settled(json.loads(data)["settled_sessions"], f"{who} to {to}")
             case "command_response" if who.startswith("engine"):
                 self._obeyed(who, json.loads(data))
+            case "start_charging_command" if to.startswith("engine"):
+                message = json.loads(data)
+                self._starts[message.get("message_id", "")] = message["session_id"]
+                self._passed_on(kind, who, message)
             case _ if kind in _COMMANDS and who.startswith("monitor"):
                 self._passed_on(kind, who, json.loads(data))
 
-    def spoke(self, at: float, kind: str, who: str) -> None:
-        """A central has said this: it must have been the one that leads, as far as it can know.
+    def spoke(self, at: float, kind: str, who: str, data: bytes) -> None:
+        """A central has said this: if it decides anything, it must have been the one that leads.
 
         Args:
             at: Unix seconds.
         """
-        if kind == "error_response":
-            return  # how a standby turns others away
+        if not (kind in _DECIDES or kind.endswith("_command") or b'"unsettled_sessions":' in data):
+            return
         for address, epoch, renewed_at in self.database.query(
             "SELECT address, epoch, renewed_at FROM lease"
         ):
@@ -193,12 +206,11 @@ class Witness:
                 self.broken(f"{where}: {session_id} is called settled, and is not")
 
     def _obeyed(self, who: str, message: dict[str, Any]) -> None:
-        """An engine's yes: the session that it names is on its disk."""
-        session_id = message.get("session_id")
-        if message["status"] == "success" and session_id:
+        """An engine's yes to a start: the session is on its disk."""
+        session_id = self._starts.get(message["message_id"])
+        if message["status"] == "success" and session_id is not None:
             cp_id = who.replace("engine", "CP")
-            journal = self._journal(cp_id)
-            if session_id not in journal.sessions and session_id not in journal.tombstones:
+            if session_id not in self._journal(cp_id).sessions:
                 self.broken(f"an engine's yes is not on its disk: {session_id}")
 
     def _passed_on(self, kind: str, who: str, message: dict[str, Any]) -> None:

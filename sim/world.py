@@ -9,6 +9,7 @@ import structlog
 
 import common.clock
 from common.stream import Record
+from engine.keys import Action, KeyCommand
 from sim.broker import Broker
 from sim.chance import Chance, Trap
 from sim.connection import End
@@ -136,6 +137,8 @@ class World:
     def _peace(self) -> None:
         self._story.happened("PEACE no more faults")
         self._chance.undo_all()
+        for node in self.nodes.of("engine"):
+            self._people.press(node.name, KeyCommand(Action.REPAIR))
         self.database.kills_at_commit = None
         for node in self.nodes.of("engine"):
             assert node.disk is not None
@@ -189,7 +192,7 @@ class World:
         who, to = end.process.machine.name, end.peer.process.machine.name
         self.witness.said(kind, who, to, data[1:-2])
         if who.startswith("central") and end.process.machine.is_sound:
-            self.witness.spoke(self.broker.wall(), kind, who)
+            self.witness.spoke(self.broker.wall(), kind, who, data)
         for trap in self._traps:
             if trap.kind == kind:
                 self._traps.remove(trap)

@@ -127,16 +127,29 @@ def test_a_ticket_that_is_told_by_kafka_must_be_stored(court: Court) -> None:
     assert court.witness.told == {"s1": {1}}
 
 
-def test_only_who_leads_may_speak(court: Court) -> None:
-    """But for a moment in which it cannot know yet, and to turn others away."""
+def test_only_who_leads_may_decide(court: Court) -> None:
+    """But for a moment in which it cannot know yet."""
     court.rows.found = [("central-a:7000", 2, 100.0)]
-    court.witness.spoke(200.0, "heartbeat_response", "central-a")
+    court.witness.spoke(200.0, "start_charging_command", "central-a", b"")
     court.rows.found = [("central-b:7000", 3, 300.0)]
-    court.witness.spoke(300.1, "heartbeat_response", "central-a")
-    court.witness.spoke(301.0, "error_response", "central-a")
+    court.witness.spoke(300.1, "start_charging_command", "central-a", b"")
+    court.witness.spoke(301.0, "heartbeat_response", "central-a", b"")  # only a sign of life
     assert court.wrong == []
-    court.witness.spoke(301.0, "heartbeat_response", "central-a")
-    assert court.wrong == ["central-a says heartbeat_response while central-b:7000 leads"]
+    court.witness.spoke(301.0, "start_charging_command", "central-a", b"")
+    court.witness.spoke(301.0, "heartbeat_response", "central-a", b'"unsettled_sessions":[]')
+    assert court.wrong == [
+        "central-a says start_charging_command while central-b:7000 leads",
+        "central-a says heartbeat_response while central-b:7000 leads",
+    ]
+
+
+def test_a_yes_to_a_start_must_be_on_the_disk(court: Court) -> None:
+    """Before it is said."""
+    court.said("start_charging_command", "monitor-1", "engine-1", message_id="m1", session_id="s1")
+    court.said("command_response", "engine-1", "monitor-1", message_id="m1", status="failure")
+    assert court.wrong == []
+    court.said("command_response", "engine-1", "monitor-1", message_id="m1", status="success")
+    assert court.wrong == ["an engine's yes is not on its disk: s1"]
 
 
 def test_only_who_leads_may_write(court: Court) -> None:
