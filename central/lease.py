@@ -2,8 +2,8 @@
 
 Theory of operation. A central leads for as long as its last renewal, counted by its own monotonic
 clock from before it asked for it, is younger than `TTL`. Another one takes the lease when it is
-older than that by the database's clock, or was not renewed for as long by its own. So two never
-lead at once, unless a clock runs wrong; and if one does, nothing it does takes effect: each
+older than that by the database's clock, or was not renewed for twice as long by its own. So two
+never lead at once, unless a clock runs wrong; and if one does, nothing it does takes effect: each
 transaction checks its epoch (`store.writer`), and its commands and events carry it.
 
 A leader that stood still cannot know it. So it looks at its clock before each message: what it may
@@ -40,6 +40,10 @@ log = structlog.get_logger()
 
 TTL = 3.0
 """Seconds for which a renewal counts."""
+
+UNCHANGED_FOR = 2 * TTL
+"""Seconds by its own clock after which a standby takes a lease that nobody renews, whatever the
+database's clock says: that one may have been set back. Longer, because a clock may run fast."""
 
 RENEW_EVERY = 1.0
 """Seconds between two renewals."""
@@ -82,12 +86,20 @@ class Lease:
         self._store = store
         self._clock = clock
         self._renewed = begun
-        self._is_waiting = False
+        self._failed = float("-inf")
 
     @property
     def leads(self) -> bool:
         """Whether this central may decide, say and publish anything now."""
         return self._clock.monotonic() - self._renewed < TTL and not self.over.is_set()
+
+    @property
+    def _has_no_database(self) -> bool:
+        """Whether the database has just said no, so that nobody can have taken the lease.
+
+        Not where it only did not answer in time, or where that was before we stood still.
+        """
+        return self._clock.monotonic() - self._failed < TTL
 
     def fence(self, message: Message) -> Message | None:
         """What may be sent in place of a message, now: it itself while this central leads.
@@ -98,7 +110,7 @@ class Lease:
         """
         if self.leads or isinstance(message, ErrorResponse):
             return message
-        if self._is_waiting and not self.over.is_set():
+        if self._has_no_database and not self.over.is_set():
             if isinstance(message, SHOWS):
                 return message
             if isinstance(message, HeartbeatResponse):
@@ -146,11 +158,12 @@ class Lease:
             async with asyncio.timeout(TTL):
                 await self._store.write(RenewLease())
         except Exception as error:  # whatever it is: the next try may do better
-            self._is_waiting = not self._store.lost_lead.is_set()
+            if isinstance(error, StoreUnavailable) and not self._store.lost_lead.is_set():
+                self._failed = self._clock.monotonic()
             why = str(error) or f"no answer within {TTL:g} s"
             log.warning("lease not renewed", why=why, epoch=self._store.epoch)
             return
-        self._renewed, self._is_waiting = asked, False
+        self._renewed = asked
         if not led:
             log.warning("leads again", epoch=self._store.epoch)
             self.on_back()
@@ -219,7 +232,7 @@ class Candidate:
         return (
             seen.address in ("", self._address)
             or seen.age >= TTL
-            or now - self._unchanged_since >= TTL
+            or now - self._unchanged_since >= UNCHANGED_FOR
         )
 
     async def give_back(self, epoch: int) -> None:

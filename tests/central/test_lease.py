@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from sqlalchemy import text
 
-from central.lease import SENT_AWAY_AFTER, TTL, Candidate, Lease
+from central.lease import SENT_AWAY_AFTER, TTL, UNCHANGED_FOR, Candidate, Lease
 from central.store import RenewLease, Store
 from central.store.database import Database, opened
 from central.store.lease import look, take_at_once
@@ -67,7 +67,7 @@ async def test_a_lease_that_is_not_renewed_is_taken(database: Database, store: S
     candidate = Candidate(database, "there:1", clock)
     assert await candidate.look() is None
     assert candidate.leads_elsewhere == "here:1"
-    clock.now += TTL - 0.1
+    clock.now += UNCHANGED_FOR - 0.1
     assert await candidate.look() is None
     assert not candidate.lives
     clock.now += 0.1
