@@ -19,7 +19,7 @@ JOBS     ?= 2
 ATHERIS := atheris==3.0.0
 
 # What is checked. wildcard: a folder may be missing while it is being written.
-CODE     := $(wildcard common central engine monitor driver admin sim bench chaos examples deploy tests)
+CODE     := $(wildcard common central engine monitor driver admin gateway sim bench chaos examples deploy tests)
 # What the protocol and the bill depend on. Nothing less than all of it is tested.
 COVERED  := common/units.py,common/errors.py,common/messages.py,common/protocol.py,common/codec.py,common/dispatch.py,common/states.py,common/framing.py,common/exchange.py,central/rules/**
 

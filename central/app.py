@@ -15,6 +15,10 @@ from central.charging import Charging
 from central.credentials import Credentials
 from central.dead import DeadLetters
 from central.drivers import Drivers
+from central.gateways.connections import Connections
+from central.gateways.operators import GatewayOperators
+from central.gateways.points import GatewayPoints
+from central.gateways.transactions import Transactions
 from central.identity import Identity
 from central.kafka import KafkaWatch
 from central.lists import Health, Lists
@@ -156,6 +160,10 @@ class Central:
             Watching(self.network, self.board),
             Lists(self.network, store),
             self._health(),
+            Connections(),
+            GatewayPoints(),
+            Transactions(),
+            GatewayOperators(),
         )
         self.patrol = Patrol(
             self.network,

@@ -10,7 +10,7 @@ A field with a plain default is left out on the wire while it has that value; on
 """
 
 from enum import StrEnum
-from typing import Annotated, Generic, TypeVar
+from typing import Annotated, Any, Generic, TypeVar
 
 from msgspec import Meta, Struct, field
 
@@ -33,12 +33,14 @@ from common.units import (
     DriverId,
     Epoch,
     FaultType,
+    IdTag,
     KafkaKey,
     Limit,
     Location,
     MessageId,
     MeterWattHours,
     Money,
+    OcppText,
     Price,
     Progress,
     Revision,
@@ -49,6 +51,7 @@ from common.units import (
     StatusWord,
     TimeScale,
     TraceId,
+    TransactionId,
     UnixSeconds,
     WattHours,
     Watts,
@@ -119,6 +122,7 @@ class Role(StrEnum):
     ADMIN = "admin"
     ANYONE = "anyone"
     """Whoever reads the state of the charge points from Kafka; sends nothing."""
+    GATEWAY = "gateway"
 
 
 Stopped = Annotated[bool, Meta(description="Taken out of order by an operator.")]
@@ -187,11 +191,35 @@ class HealthCheckRequest(Request[HealthCheckResponse], frozen=True, kw_only=True
     cp_id: ChargePointId
 
 
+class CommandOutcome(StrEnum):
+    """What became of a command to an OCPP charge point."""
+
+    ACCEPTED = "accepted"
+    """The charge point answered, and did it, or will."""
+    REJECTED = "rejected"
+    """The charge point answered that it does not."""
+    FAILED = "failed"
+    """The charge point answered with an error."""
+    TIMED_OUT = "timed_out"
+    """It did not answer in time."""
+    UNKNOWN = "unknown"
+    """The connection went after it was sent: it may have been done."""
+    NOT_SENT = "not_sent"
+    """The connection went, or was gone, before it was sent."""
+
+
 class CommandResponse(Response, frozen=True, kw_only=True):
-    """A charge point, or central, did or refused what it was told."""
+    """A charge point, or central, did or refused what it was told.
+
+    From a gateway also with `outcome`, and `payload`: what the charge point answered; or
+    `error_code`, of its CALLERROR.
+    """
 
     session_id: SessionId | None = None
     never_seen: SessionIds | None = None
+    outcome: CommandOutcome | None = None
+    payload: Annotated[dict[str, Any] | None, Meta(description="An OCPP payload.")] = None
+    error_code: OcppText | None = None
 
 
 class StartChargingCommand(Request[CommandResponse], frozen=True, kw_only=True):
@@ -204,6 +232,7 @@ class StartChargingCommand(Request[CommandResponse], frozen=True, kw_only=True):
     price_per_kwh: Price
     max_charging_rate_kw: Watts
     target_kwh: WattHours | None = None
+    id_tag: IdTag | None = None
     epoch: Epoch | None = None
 
 
@@ -214,21 +243,27 @@ class StopChargingCommand(Request[CommandResponse], frozen=True, kw_only=True):
     connector_id: ConnectorId = 1
     session_id: SessionId
     reason: EndReason | None = None
+    transaction_id: TransactionId | None = None
     epoch: Epoch | None = None
 
 
 class StopCpCommand(Request[CommandResponse], frozen=True, kw_only=True):
-    """Take the whole point out of order; a running supply ends first, with its ticket."""
+    """Take the whole point out of order; a running supply ends first, with its ticket.
+
+    With `connector_id` that connector of an OCPP point alone.
+    """
 
     cp_id: ChargePointId
+    connector_id: ConnectorId | None = None
     reason: Sentence = always("")
     epoch: Epoch | None = None
 
 
 class ResumeCpCommand(Request[CommandResponse], frozen=True, kw_only=True):
-    """Put the whole point back in order."""
+    """Put the whole point, or this connector of an OCPP point, back in order."""
 
     cp_id: ChargePointId
+    connector_id: ConnectorId | None = None
     epoch: Epoch | None = None
 
 
@@ -306,9 +341,13 @@ class ChargingStatusUpdate(Message, frozen=True, kw_only=True):
 
 
 class RegisterResponse(Response, frozen=True, kw_only=True):
-    """The point is known now, and what central wants of it."""
+    """The point is known now, and what central wants of it.
+
+    `pending`: an OCPP point is to wait until it is told more, and to ask again meanwhile.
+    """
 
     reason: Reason | None = None
+    pending: Annotated[bool | None, Meta(description="Neither accepted nor rejected yet.")] = None
     epoch: Epoch | None = None
     heartbeat_interval: Seconds | None = None
     stopped: Stopped | None = None
@@ -529,6 +568,10 @@ class PointRow(Message, frozen=True, kw_only=True, tag=False):
     fault_type: FaultType | None = None
     last_seen: UnixSeconds
     epoch: Epoch
+    ocpp_version: OcppText | None = None
+    vendor: OcppText | None = None
+    model: OcppText | None = None
+    firmware_version: OcppText | None = None
     connectors: Annotated[tuple[ConnectorRow, ...], Meta(max_length=MAX_CONNECTORS)]
 
 

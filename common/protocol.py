@@ -10,6 +10,29 @@ from dataclasses import dataclass, field
 from functools import cache
 from typing import get_args, get_origin
 
+from common.gateway_messages import (
+    AuthorizeRequest,
+    BootRequest,
+    ChargePointAccess,
+    ChargeStarted,
+    CommandRequest,
+    CommandsRequest,
+    ConnectorFault,
+    ConnectorRecovery,
+    ConnectorStatus,
+    FrameSeen,
+    IdTagChange,
+    IdTagsRequest,
+    LinkDown,
+    LinkUp,
+    MeterReport,
+    NodeAlive,
+    OcppCommand,
+    OcppEvent,
+    OcppRequest,
+    SamplesRequest,
+    TransactionCompletion,
+)
 from common.messages import (
     AuditRequest,
     AuthRequest,
@@ -53,7 +76,7 @@ from common.messages import (
     WatchRequest,
 )
 
-CENTRAL, MONITOR, ENGINE, DRIVER, ADMIN, ANYONE = Role
+CENTRAL, MONITOR, ENGINE, DRIVER, ADMIN, ANYONE, GATEWAY = Role
 
 MS_PER_HOUR = 3_600_000
 
@@ -91,6 +114,11 @@ DRIVER_EVENTS = Topic(
     "ev.driver.events", "driver_id", config={"retention.ms": str(24 * MS_PER_HOUR)}
 )
 POINTS = Topic("ev.points", "cp_id", config={"cleanup.policy": "compact"})
+UP = Topic("ev.up", "cp_id", config={"retention.ms": str(7 * 24 * MS_PER_HOUR)})
+DOWN = Topic("ev.down", "cp_id", partitions=64, config={"retention.ms": str(MS_PER_HOUR)})
+"""Each running gateway reads a partition of its own; a record's key does not choose it."""
+ACCESS = Topic("ev.access", "cp_id", partitions=1, config={"cleanup.policy": "compact"})
+FRAMES = Topic("ev.frames", "cp_id", config={"retention.ms": str(24 * MS_PER_HOUR)})
 DEAD = Topic(
     "ev.dead",
     "",
@@ -185,6 +213,11 @@ ROUTES: tuple[Route, ...] = (
     Route(TicketsRequest,         ADMIN,   CENTRAL),
     Route(AuditRequest,           ADMIN,   CENTRAL),
     Route(HealthRequest,          ADMIN,   CENTRAL),
+    Route(CommandRequest,         ADMIN,   CENTRAL),
+    Route(CommandsRequest,        ADMIN,   CENTRAL),
+    Route(IdTagsRequest,          ADMIN,   CENTRAL),
+    Route(IdTagChange,            ADMIN,   CENTRAL),
+    Route(SamplesRequest,         ADMIN,   CENTRAL),
     Route(ErrorResponse,          ADMIN,   CENTRAL),
 
     Route(PointChanged,           CENTRAL, ADMIN),
@@ -193,10 +226,34 @@ ROUTES: tuple[Route, ...] = (
     Route(ErrorResponse,          CENTRAL, ADMIN),
 
     Route(PointChanged,           CENTRAL, ANYONE,  POINTS),
+
+    Route(LinkUp,                 GATEWAY, CENTRAL, UP),
+    Route(LinkDown,               GATEWAY, CENTRAL, UP),
+    Route(NodeAlive,              GATEWAY, CENTRAL, UP),
+    Route(BootRequest,            GATEWAY, CENTRAL, UP),
+    Route(ConnectorStatus,        GATEWAY, CENTRAL, UP),
+    Route(ConnectorFault,         GATEWAY, CENTRAL, UP),
+    Route(ConnectorRecovery,      GATEWAY, CENTRAL, UP),
+    Route(AuthorizeRequest,       GATEWAY, CENTRAL, UP),
+    Route(ChargeStarted,          GATEWAY, CENTRAL, UP),
+    Route(MeterReport,            GATEWAY, CENTRAL, UP),
+    Route(TransactionCompletion,  GATEWAY, CENTRAL, UP),
+    Route(OcppEvent,              GATEWAY, CENTRAL, UP),
+    Route(OcppRequest,            GATEWAY, CENTRAL, UP),
+
+    Route(StartChargingCommand,   CENTRAL, GATEWAY, DOWN),
+    Route(StopChargingCommand,    CENTRAL, GATEWAY, DOWN),
+    Route(StopCpCommand,          CENTRAL, GATEWAY, DOWN),
+    Route(ResumeCpCommand,        CENTRAL, GATEWAY, DOWN),
+    Route(OcppCommand,            CENTRAL, GATEWAY, DOWN),
+    Route(ErrorResponse,          CENTRAL, GATEWAY, DOWN),
+    Route(ChargePointAccess,      CENTRAL, GATEWAY, ACCESS),
+
+    Route(FrameSeen,              GATEWAY, ANYONE,  FRAMES),
 )
 # fmt: on
 
-ANSWER_TOPIC: dict[Topic, Topic] = {DRIVER_REQUESTS: DRIVER_EVENTS}
+ANSWER_TOPIC: dict[Topic, Topic] = {DRIVER_REQUESTS: DRIVER_EVENTS, UP: DOWN, DOWN: UP}
 """Where the answer to a request goes that came by this topic."""
 
 TOPICS: tuple[Topic, ...] = tuple(dict.fromkeys(r.topic for r in ROUTES if r.topic is not None))
@@ -212,6 +269,8 @@ DEADLINES: dict[tuple[Role, Role], float] = {
     (MONITOR, CENTRAL): 10.0,
     (DRIVER, CENTRAL): 10.0,
     (ADMIN, CENTRAL): 10.0,
+    (GATEWAY, CENTRAL): 10.0,
+    (CENTRAL, GATEWAY): 30.0,
 }
 """Seconds for which who asks (first) waits for who answers (second). The answerer's own work is
 bounded below it: an engine's 3 s fit into the monitor's 5 s, those into central's 8 s."""

@@ -225,6 +225,31 @@ AuditedAct = Annotated[
         at_most=50,
     ),
 ]
+UnixMilliseconds = Annotated[int, Meta(ge=0, lt=2**53, description="Unix milliseconds.")]
+IdTag = Annotated[str, _text("What a driver is known by at a charge point.", at_most=36)]
+TransactionId = Annotated[
+    int,
+    Meta(
+        ge=-(2**53),
+        lt=2**53,
+        description="A transaction at an OCPP charge point; -1: it was never told.",
+    ),
+]
+ConnectorNumber = Annotated[
+    int, Meta(ge=0, le=MAX_CONNECTORS, description="A connector: 1, 2, …; 0: the whole point.")
+]
+MeterRegister = Annotated[
+    int,
+    Meta(ge=-(2**53), lt=2**53, description="A meter's register in Wh, as the point says it."),
+]
+NodeId = Annotated[str, Meta(pattern=r"^[A-Za-z0-9_.-]{1,64}\Z", description="A running gateway.")]
+OcppAction = Annotated[
+    str, Meta(pattern=r"^[A-Za-z]{1,50}\Z", description="An action, as OCPP spells it.")
+]
+OcppText = Annotated[str, _text("As the charge point wrote it.", at_most=500)]
+PasswordHash = Annotated[
+    str, _text("A password's argon2 hash; never logged.", at_least=1, at_most=300)
+]
 Address = Annotated[str, _text("`HOST:PORT`.", at_least=1, at_most=300)]
 Credential = Annotated[str, _text("A secret; never logged.", at_least=1, at_most=200)]
 KafkaKey = Annotated[

@@ -51,6 +51,12 @@ class Delivery:
     give_up_at: float | None
     reports: list[Report]
     headers: Headers | None = None
+    partition: int | None = None
+
+    @property
+    def where(self) -> dict[str, int]:
+        """The partition, where it is not for the key to choose."""
+        return {} if self.partition is None else {"partition": self.partition}
 
     def __call__(self, error: KafkaError | None, _message: object) -> None:
         self.reports.append((self, error))

@@ -72,6 +72,7 @@ class ProducerLike(Protocol):
         *,
         on_delivery: Callable[..., None],
         headers: Headers | None = None,
+        partition: int = ...,
     ) -> None: ...
     def poll(self, timeout: float) -> int: ...
     def purge(self) -> None: ...
@@ -159,8 +160,13 @@ class Publisher:
         key: str | bytes | None,
         value: bytes,
         headers: Headers | None = None,
+        *,
+        partition: int | None = None,
     ) -> "Future[None]":
         """Send a record. Never blocks.
+
+        Args:
+            partition: Where to; None: where its key belongs.
 
         Returns:
             Done when the record is stored by all replicas in sync; fails with `NotDelivered` when
@@ -182,7 +188,9 @@ class Publisher:
         late = self._give_up_after
         give_up_at = None if late is None else self._loop.time() + late
         future = self._loop.create_future()
-        delivery = Delivery(topic.name, key, value, future, give_up_at, self._reports, headers)
+        delivery = Delivery(
+            topic.name, key, value, future, give_up_at, self._reports, headers, partition
+        )
         self._pending[delivery] = None
         try:
             self._send(delivery)
@@ -244,6 +252,7 @@ class Publisher:
                     delivery.key,
                     on_delivery=delivery,
                     headers=delivery.headers,
+                    **delivery.where,
                 )
             except KafkaException as error:
                 self._not_delivered(delivery, error.args[0])
