@@ -21,7 +21,7 @@ ATHERIS := atheris==3.0.0
 # What is checked. wildcard: a folder may be missing while it is being written.
 CODE     := $(wildcard common central engine monitor driver admin gateway sim bench chaos examples deploy tests)
 # What the protocol and the bill depend on. Nothing less than all of it is tested.
-COVERED  := common/units.py,common/errors.py,common/messages.py,common/protocol.py,common/codec.py,common/dispatch.py,common/states.py,common/framing.py,common/exchange.py,central/rules/**
+COVERED  := common/units.py,common/errors.py,common/messages.py,common/gateway_messages.py,common/connection.py,common/protocol.py,common/codec.py,common/dispatch.py,common/states.py,common/framing.py,common/exchange.py,central/rules/**
 
 .PHONY: help setup demo test test-compose test-faults check sim chaos soak fuzz bench docs certs format lock clean kafka \
         check-format check-lint check-types check-imports

@@ -9,6 +9,7 @@ from collections.abc import Iterable
 from functools import cache, reduce
 from json import JSONDecodeError
 from json import loads as parse_json
+from math import isfinite
 from operator import or_
 from typing import Any
 
@@ -17,7 +18,7 @@ import msgspec
 from common.errors import BadMessage, Reason
 from common.messages import Message, Role
 from common.protocol import Topic, first_messages, sent, wire_name
-from common.units import Quantity
+from common.units import Payload, Quantity
 
 
 class _Envelope(msgspec.Struct):
@@ -42,7 +43,28 @@ def _from_wire(kind: type, value: Any) -> Any:
         if isinstance(value, _Digits):
             return kind.from_digits(value)
         return kind.from_number(value)
+    if issubclass(kind, Payload):
+        return kind.from_wire(_plain(value))
     raise AssertionError(f"unexpected type {kind} in a message")
+
+
+def _plain(value: Any) -> Any:
+    """The same with numbers for their digits.
+
+    Raises:
+        ValueError: A number is too large for a float.
+    """
+    match value:
+        case _Digits():
+            number = float(value)
+            if not isfinite(number):
+                raise ValueError("Number out of range")
+            return number
+        case dict():
+            return {name: _plain(item) for name, item in value.items()}
+        case list():
+            return [_plain(item) for item in value]
+    return value
 
 
 def _to_wire(value: Any) -> Any:

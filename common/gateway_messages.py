@@ -9,7 +9,7 @@ Which connection a message came by, or is for, stands beside it: see `common.con
 """
 
 from enum import StrEnum
-from typing import Annotated, Any
+from typing import Annotated
 
 from msgspec import Meta, Struct
 
@@ -24,12 +24,14 @@ from common.messages import (
 from common.units import (
     MAX_ROWS,
     ChargePointId,
+    ChargePointPattern,
     ConnectorId,
     ConnectorNumber,
     Count,
     Cursor,
     DriverId,
     FaultType,
+    FrameText,
     IdTag,
     Limit,
     MessageId,
@@ -37,7 +39,10 @@ from common.units import (
     NodeId,
     OcppAction,
     OcppText,
+    Operator,
     PasswordHash,
+    Payload,
+    SampledText,
     Sentence,
     StatusWord,
     TransactionId,
@@ -45,10 +50,6 @@ from common.units import (
     UnixSeconds,
     Watts,
 )
-
-Payload = Annotated[
-    dict[str, Any], Meta(description="An OCPP payload: a JSON object as OCPP spells it.")
-]
 
 MAX_SAMPLES = 5_000
 """The most sampled values in one message; a frame of 64 KiB cannot hold as many."""
@@ -94,9 +95,7 @@ class ChargePointAccess(Message, frozen=True, kw_only=True):
     `cp_id` `*` says whether credentials are demanded at all: with `revoked` false they are.
     """
 
-    cp_id: Annotated[
-        str, Meta(pattern=r"^(\*|[A-Za-z0-9_.-]{1,36})\Z", description="A charge point, or `*`.")
-    ]
+    cp_id: ChargePointPattern
     password_hash: PasswordHash | None = None
     revoked: bool = always(False)
 
@@ -202,14 +201,14 @@ class ChargeStarted(Request[ChargeStartedResponse], frozen=True, kw_only=True):
     id_tag: IdTag
     meter_start_wh: MeterRegister
     at_ms: UnixMilliseconds
-    reservation_id: int | None = None
+    reservation_id: TransactionId | None = None
 
 
 class Sample(Struct, frozen=True, kw_only=True, omit_defaults=True):
     """One sampled value, as the charge point sent it; what it left out has OCPP's default."""
 
     at_ms: UnixMilliseconds
-    value: Annotated[str, Meta(max_length=65_536, description="A number, or signed data.")]
+    value: SampledText
     measurand: OcppText = "Energy.Active.Import.Register"
     unit: OcppText = "Wh"
     context: OcppText = "Sample.Periodic"
@@ -272,7 +271,7 @@ class OcppEvent(Message, frozen=True, kw_only=True):
 class OcppResponse(Response, frozen=True, kw_only=True):
     """What the charge point is to be answered: the payload of the CALLRESULT."""
 
-    payload: Payload = always({})
+    payload: Payload = always(Payload())
 
 
 class OcppRequest(Request[OcppResponse], frozen=True, kw_only=True):
@@ -301,27 +300,37 @@ class OcppCommand(Request[CommandResponse], frozen=True, kw_only=True):
 # ---- For anyone who wants to look -------------------------------------------------------------
 
 
+class FrameDirection(StrEnum):
+    """Which way a frame went."""
+
+    FROM_CHARGE_POINT = "from_charge_point"
+    TO_CHARGE_POINT = "to_charge_point"
+
+
+class FrameType(StrEnum):
+    """What a frame of OCPP-J is."""
+
+    CALL = "CALL"
+    CALLRESULT = "CALLRESULT"
+    CALLERROR = "CALLERROR"
+    UNKNOWN = "UNKNOWN"
+
+
 class FrameSeen(Message, frozen=True, kw_only=True):
     """A frame of OCPP-J as it went over the wire; published with `--frames`."""
 
     cp_id: ChargePointId
     node: NodeId
     at_ms: UnixMilliseconds
-    direction: Annotated[
-        str, Meta(description="`from_charge_point` or `to_charge_point`.", max_length=32)
-    ]
-    message_type: Annotated[
-        str, Meta(description="`CALL`, `CALLRESULT`, `CALLERROR`, or `UNKNOWN`.", max_length=16)
-    ]
-    ocpp_message_id: Annotated[str | None, Meta(description="The frame's own id.")] = None
-    action: Annotated[
-        str | None, Meta(description="The call's; also with its answer, where it is known.")
+    direction: FrameDirection
+    message_type: FrameType
+    ocpp_message_id: OcppText | None = None
+    action: OcppText | None = None
+    latency_us: Annotated[
+        Count | None, Meta(description="Of an answer: microseconds since its call.")
     ] = None
-    latency_ms: Annotated[
-        float | None, Meta(description="Of an answer: milliseconds since its call.")
-    ] = None
-    raw: Annotated[str, Meta(description="The frame's text.")]
-    error: Annotated[str | None, Meta(description="What was wrong with it.")] = None
+    raw: FrameText
+    error: Sentence | None = None
 
 
 # ---- Admin to central -------------------------------------------------------------------------
@@ -356,7 +365,7 @@ class CommandRow(Struct, frozen=True, kw_only=True, omit_defaults=True):
     action: OcppAction
     payload: Payload
     state: CommandState
-    by: Annotated[str, Meta(description="The operator, or `central`.", max_length=64)]
+    by: Operator
     at_ms: UnixMilliseconds
     changed_ms: UnixMilliseconds
     expires_at: UnixSeconds
@@ -376,7 +385,7 @@ class CommandRequest(Request[CommandRequestResponse], frozen=True, kw_only=True)
 
     cp_id: ChargePointId
     action: OcppAction
-    payload: Payload = always({})
+    payload: Payload = always(Payload())
     deadline: Annotated[int, Meta(ge=1, le=86_400, description="Seconds.")] = always(60)
     reason: Sentence | None = None
 

@@ -10,7 +10,7 @@ A field with a plain default is left out on the wire while it has that value; on
 """
 
 from enum import StrEnum
-from typing import Annotated, Any, Generic, TypeVar
+from typing import Annotated, Generic, TypeVar
 
 from msgspec import Meta, Struct, field
 
@@ -41,6 +41,7 @@ from common.units import (
     MeterWattHours,
     Money,
     OcppText,
+    Payload,
     Price,
     Progress,
     Revision,
@@ -218,7 +219,7 @@ class CommandResponse(Response, frozen=True, kw_only=True):
     session_id: SessionId | None = None
     never_seen: SessionIds | None = None
     outcome: CommandOutcome | None = None
-    payload: Annotated[dict[str, Any] | None, Meta(description="An OCPP payload.")] = None
+    payload: Payload | None = None
     error_code: OcppText | None = None
 
 

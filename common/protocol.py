@@ -269,8 +269,6 @@ DEADLINES: dict[tuple[Role, Role], float] = {
     (MONITOR, CENTRAL): 10.0,
     (DRIVER, CENTRAL): 10.0,
     (ADMIN, CENTRAL): 10.0,
-    (GATEWAY, CENTRAL): 10.0,
-    (CENTRAL, GATEWAY): 30.0,
 }
 """Seconds for which who asks (first) waits for who answers (second). The answerer's own work is
 bounded below it: an engine's 3 s fit into the monitor's 5 s, those into central's 8 s."""

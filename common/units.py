@@ -7,7 +7,7 @@ number is written from the digits.
 """
 
 from decimal import ROUND_HALF_UP, Decimal, InvalidOperation
-from typing import TYPE_CHECKING, Annotated, ClassVar, Self
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Self
 
 from msgspec import Meta
 
@@ -101,6 +101,21 @@ class Quantity(int):
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}({int(self)})"
+
+
+class Payload(dict[str, Any]):
+    """The payload of an OCPP call or answer: a JSON object, as OCPP spells it."""
+
+    @classmethod
+    def from_wire(cls, value: object) -> Self:
+        """The payload that a decoded JSON value is.
+
+        Raises:
+            ValueError: It is no object.
+        """
+        if not isinstance(value, dict):
+            raise ValueError("Expected `object`")
+        return cls(value)
 
 
 class WattHours(Quantity):
@@ -247,6 +262,13 @@ OcppAction = Annotated[
     str, Meta(pattern=r"^[A-Za-z]{1,50}\Z", description="An action, as OCPP spells it.")
 ]
 OcppText = Annotated[str, _text("As the charge point wrote it.", at_most=500)]
+SampledText = Annotated[str, _text("A number, or signed data.", at_most=65_535)]
+FrameText = Annotated[
+    str, _text("A frame as it went over the wire, each NUL as U+FFFD.", at_most=65_535)
+]
+Operator = Annotated[
+    str, _text("An operator, or `central`, whose command it is.", at_least=1, at_most=64)
+]
 PasswordHash = Annotated[
     str, _text("A password's argon2 hash; never logged.", at_least=1, at_most=300)
 ]

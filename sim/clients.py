@@ -64,7 +64,9 @@ class SimulatedProducer:
         *,
         on_delivery: Callable[..., None],
         headers: Headers | None = None,
+        partition: int = -1,
     ) -> None:
+        assert partition < 0, "nothing in the simulation chooses a partition"
         if self._broken:
             raise KafkaException(_error(KafkaError._FATAL, fatal=True))
         self._queue.append(_Sending(topic, key, value, headers, on_delivery))

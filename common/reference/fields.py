@@ -13,7 +13,7 @@ from common.errors import Reason
 from common.reference.markdown import code, link_to, table
 from common.reference.source import definition
 from common.states import EndReason, SessionState, Status
-from common.units import Quantity
+from common.units import Payload, Quantity
 
 
 def fields_of(struct: type, *, beyond: type | None = None) -> list[kinds.Field]:
@@ -71,6 +71,8 @@ def _wire_type(kind: kinds.Type) -> str:
             return "number"
         case kinds.CustomType(cls=cls) if issubclass(cls, Quantity):
             return f"number, {cls.unit}"
+        case kinds.CustomType(cls=cls) if issubclass(cls, Payload):
+            return "object"
         case kinds.EnumType():
             return "word"
         case kinds.StructType(cls=cls):
@@ -126,6 +128,8 @@ def _as_json(value: Any) -> str:
 
 def _meaning(kind: kinds.Type) -> str:
     match kind:
+        case kinds.CustomType(cls=cls) if issubclass(cls, Payload):
+            return definition(cls)
         case kinds.CustomType(cls=cls):
             # What it is; how a program holds it is of no interest on the wire.
             return definition(cls).split(" in ")[0] + "."

@@ -17,7 +17,7 @@ from common.codec import encode
 from common.messages import Message
 from common.reference.fields import bare, fields_of
 from common.reference.source import definition, meanings
-from common.units import Quantity
+from common.units import Payload, Quantity
 
 REF = "#/components/schemas/{name}"
 
@@ -27,7 +27,7 @@ Schema = dict[str, Any]
 def schemas(messages: Iterable[type[Message]]) -> dict[str, Schema]:
     """A schema for each message and for each part of one, by the name of its class."""
     wanted = list(messages)
-    _, found = msgspec.json.schema_components(wanted, schema_hook=_quantity, ref_template=REF)
+    _, found = msgspec.json.schema_components(wanted, schema_hook=_custom, ref_template=REF)
     for kind in _structs(wanted):
         _complete(found[kind.__name__], kind)
     for message in wanted:
@@ -37,7 +37,9 @@ def schemas(messages: Iterable[type[Message]]) -> dict[str, Schema]:
     return {name: _portable(found[name]) for name in sorted(found)}
 
 
-def _quantity(kind: type) -> Schema:
+def _custom(kind: type) -> Schema:
+    if issubclass(kind, Payload):
+        return {"type": "object", "description": definition(kind)}
     assert issubclass(kind, Quantity)
     what = definition(kind).split(" in ")[0]
     return {

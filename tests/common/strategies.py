@@ -20,7 +20,7 @@ from msgspec import inspect as kinds
 from common.codec import decoder
 from common.messages import Message
 from common.protocol import Topic, sent, ways, wire_name
-from common.units import Quantity
+from common.units import Payload, Quantity
 
 M = TypeVar("M", bound=Message)
 Path = tuple[str | int, ...]
@@ -31,6 +31,19 @@ MANY = 3
 """Rows in a list that is not about its length."""
 
 TEXT = st.characters(codec="utf-8")
+
+JSON = st.recursive(
+    st.none()
+    | st.booleans()
+    | st.integers(-(2**53), 2**53)
+    | st.floats(allow_nan=False, allow_infinity=False)
+    | st.text(TEXT),
+    lambda inner: (
+        st.lists(inner, max_size=MANY) | st.dictionaries(st.text(TEXT), inner, max_size=MANY)
+    ),
+    max_leaves=5,
+)
+"""Any JSON value."""
 
 
 # ---- Any message ------------------------------------------------------------------------------
@@ -85,6 +98,8 @@ def _values(kind: kinds.Type, *, filled: bool = False) -> SearchStrategy[Any]:
             return st.sampled_from(list(cls))
         case kinds.CustomType(cls=cls) if issubclass(cls, Quantity):
             return st.integers(0, cls.maximum * 10**cls.decimals).map(cls)
+        case kinds.CustomType(cls=cls) if issubclass(cls, Payload):
+            return st.dictionaries(st.text(TEXT), JSON, max_size=MANY).map(Payload)
         case kinds.VarTupleType(item_type=item, max_length=int()):
             items = _values(item, filled=filled)
             return st.lists(items, min_size=int(filled), max_size=MANY).map(tuple)
@@ -139,6 +154,8 @@ def _sample(kind: kinds.Type) -> Any:
             return list(cls)[1].value
         case kinds.CustomType(cls=cls) if issubclass(cls, Quantity):
             return Decimal(1234).scaleb(-cls.decimals)
+        case kinds.CustomType(cls=cls) if issubclass(cls, Payload):
+            return {"limit": 16.5, "periods": [{"start": 0}]}
         case kinds.VarTupleType(item_type=item):
             return [_sample(item)]
         case kinds.StructType(cls=cls):
@@ -249,6 +266,8 @@ def _wrong(kind: kinds.Type, document: dict[str, Any], path: Path) -> list[Any]:
                 2**70,
             ]
             return [*out_of_bounds, "1", True, [], {}]
+        case kinds.CustomType(cls=cls) if issubclass(cls, Payload):
+            return [[], "text", 5, True]
         case kinds.StructType():
             return [[], "text", 5, True]
         case kinds.VarTupleType(max_length=int(most)):

@@ -30,7 +30,7 @@ from common.messages import (
 from common.units import WattHours
 from tests.common.strategies import any_message, sample
 
-CENTRAL, MONITOR, ENGINE, DRIVER, ADMIN, ANYONE = Role
+CENTRAL, MONITOR, ENGINE, DRIVER, ADMIN, ANYONE, GATEWAY = Role
 
 GOOD = encode(sample(ClientHeartbeatRequest))
 BAD_LRC = frame(GOOD)[:-1] + bytes([lrc(GOOD) ^ 0x55])

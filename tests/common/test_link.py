@@ -41,7 +41,7 @@ from common.units import WattHours
 from tests.common.complete import Method, Seen, dispatcher, typed
 from tests.common.strategies import as_json, sample
 
-CENTRAL, MONITOR, ENGINE, DRIVER, ADMIN, ANYONE = Role
+CENTRAL, MONITOR, ENGINE, DRIVER, ADMIN, ANYONE, GATEWAY = Role
 
 SOON = 5.0
 """Seconds in which anything on one machine is there; longer is a failure."""

@@ -5,38 +5,55 @@ from itertools import groupby
 import pytest
 
 from common.codec import decoder, first_decoder
+from common.gateway_messages import (
+    BootRequest,
+    ConnectorFault,
+    ConnectorRecovery,
+    ConnectorStatus,
+    MeterReport,
+    TransactionCompletion,
+)
 from common.messages import (
     AuthRequest,
     AuthResponse,
+    ChargeCompletion,
     ChargeRequest,
     ChargeRequestResponse,
+    ChargingData,
     ChargingHistoryResponse,
     ClientHeartbeatRequest,
     CommandResponse,
     ErrorResponse,
+    FaultNotification,
     HeartbeatRequest,
     HeartbeatResponse,
     ManualCommand,
     Message,
+    RecoveryNotification,
     RegisterRequest,
     Request,
     Role,
+    StatusUpdate,
     StopChargingRequest,
     StopChargingResponse,
     WatchReady,
 )
 from common.protocol import (
+    ACCESS,
     ALL_TOPICS,
     CENTRAL_ANSWERS_WITHIN,
     CHARGING,
     DEAD,
     DEADLINES,
+    DOWN,
     DRIVER_EVENTS,
     DRIVER_REQUESTS,
+    FRAMES,
     INTRODUCTIONS,
     POINTS,
     ROUTES,
     TOPICS,
+    UP,
     Route,
     Topic,
     all_messages,
@@ -52,7 +69,7 @@ from common.protocol import (
 )
 from tests.common.strategies import legal_ways, sample
 
-CENTRAL, MONITOR, ENGINE, DRIVER, ADMIN, ANYONE = Role
+CENTRAL, MONITOR, ENGINE, DRIVER, ADMIN, ANYONE, GATEWAY = Role
 
 WIRE_NAMES = {
     "error_response",
@@ -79,6 +96,15 @@ WIRE_NAMES = {
     *("watch_request", "point_changed", "watch_ready", "event_logged"),
     *("sessions_request", "sessions_response", "tickets_request", "tickets_response"),
     *("audit_request", "audit_response", "health_request", "health_response"),
+    *("command_request", "command_request_response", "commands_request", "commands_response"),
+    *("id_tags_request", "id_tags_response", "id_tag_change", "id_tag_change_response"),
+    *("samples_request", "samples_response"),
+    # gateway to central, and back
+    *("link_up", "link_down", "node_alive", "charge_point_access"),
+    *("authorize_request", "authorize_response", "charge_started", "charge_started_response"),
+    *("transaction_response", "ocpp_event", "ocpp_request", "ocpp_response", "ocpp_command"),
+    # gateway to anyone
+    "frame_seen",
 }
 """The promise to programs that other people wrote: these names never change."""
 
@@ -88,10 +114,22 @@ def test_the_names_on_the_wire_are_these() -> None:
     assert {wire_name(message) for message in all_messages()} == WIRE_NAMES
 
 
+NAMESAKES = {
+    ClientHeartbeatRequest: HeartbeatRequest,
+    BootRequest: RegisterRequest,
+    ConnectorStatus: StatusUpdate,
+    ConnectorFault: FaultNotification,
+    ConnectorRecovery: RecoveryNotification,
+    MeterReport: ChargingData,
+    TransactionCompletion: ChargeCompletion,
+}
+"""What says the same of something else, and has that one's name on the wire."""
+
+
 @pytest.mark.parametrize("message", all_messages())
 def test_a_class_is_named_as_on_the_wire(message: type[Message]) -> None:
-    """`register_request` is `RegisterRequest`; only a client's heartbeat has a longer name."""
-    name = "HeartbeatRequest" if message is ClientHeartbeatRequest else message.__name__
+    """`register_request` is `RegisterRequest`, but for a client's heartbeat and for gateways'."""
+    name = NAMESAKES.get(message, message).__name__
     assert wire_name(message).replace("_", "") == name.lower()
 
 
@@ -195,6 +233,10 @@ def test_the_topics_are_those_of_the_protocol() -> None:
         ),
         "ev.driver.events": ("driver_id", 12, {"retention.ms": str(24 * hour)}),
         "ev.points": ("cp_id", 12, {"cleanup.policy": "compact"}),
+        "ev.up": ("cp_id", 12, {"retention.ms": str(168 * hour)}),
+        "ev.down": ("cp_id", 64, {"retention.ms": str(hour)}),
+        "ev.access": ("cp_id", 1, {"cleanup.policy": "compact"}),
+        "ev.frames": ("cp_id", 12, {"retention.ms": str(24 * hour)}),
     }
     assert (*TOPICS, DEAD) == ALL_TOPICS
     assert (DEAD.name, DEAD.partitions) == ("ev.dead", 1)
@@ -209,6 +251,10 @@ def test_topics_are_written_and_read_as_promised() -> None:
         (DRIVER_REQUESTS, DRIVER, CENTRAL),
         (DRIVER_EVENTS, CENTRAL, DRIVER),
         (POINTS, CENTRAL, ANYONE),
+        (UP, GATEWAY, CENTRAL),
+        (DOWN, CENTRAL, GATEWAY),
+        (ACCESS, CENTRAL, GATEWAY),
+        (FRAMES, GATEWAY, ANYONE),
     }
 
 

@@ -163,7 +163,10 @@ def test_who_talks_to_whom_lists_every_way() -> None:
         assert f"| {sender} | {receiver} | {over} |" in text
     assert text.count("<-- TCP -->") == 4
     assert text.count("-- ev.") == len(TOPICS)
-    assert "- monitor: a link that begins with [register_request](#register_request)" in text
+    assert (
+        "- monitor: a link that begins with [register_request (monitor)](#register_request-monitor)"
+        in text
+    )
 
 
 def test_bounds_units_and_defaults_are_shown() -> None:

@@ -26,7 +26,7 @@ from common.metrics.histogram import Histogram
 from common.metrics.traffic import Ending, Traffic
 from tests.common.complete import Method, dispatcher, typed
 
-CENTRAL, MONITOR, ENGINE, DRIVER, ADMIN, _ = Role
+CENTRAL, MONITOR, ENGINE, DRIVER, ADMIN, *_ = Role
 
 SOON = 5.0
 BEAT = HeartbeatRequest(cp_id="A", status="available")

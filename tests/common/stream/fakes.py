@@ -39,6 +39,7 @@ class FakeProducer:
         *,
         on_delivery: OnDelivery,
         headers: Headers | None = None,
+        partition: int = -1,
     ) -> None:
         self.sent.append(value)
         self._waiting[value] = on_delivery

@@ -10,7 +10,7 @@ from structlog.testing import capture_logs
 from common.errors import CannotStart, Reason, Refused
 from common.stream import KafkaSettings, NotDelivered, Publisher, Subscription, publisher
 from tests.common.stream.fakes import Factory, error
-from tests.common.stream.topics import ONE, make
+from tests.common.stream.topics import MANY, ONE, make
 from tests.common.stream.waiting import eventually, take, values
 from tests.kafka.broker import Broker
 
@@ -63,6 +63,26 @@ async def test_what_is_acknowledged_is_stored_in_order(fresh_kafka: Broker) -> N
         assert out.queued == 0
         assert out.healthy
     assert await stored(fresh_kafka, 1000) == records(1000)
+
+
+async def test_a_record_may_be_sent_to_a_partition_of_its_own(fresh_kafka: Broker) -> None:
+    """Where its key would not choose it."""
+    await make(fresh_kafka.bootstrap, MANY)
+    settings = KafkaSettings(fresh_kafka.bootstrap)
+    async with Publisher(settings) as out:
+        for partition in (1, 0):
+            await out.publish(MANY, "key", b"%d" % partition, partition=partition)
+    for partition in (0, 1):
+        reading = Subscription(
+            settings, MANY, group=None, start="beginning", partitions=[partition]
+        )
+        async with reading:
+            (record,) = await take(reading, 1)
+            assert (record.value, record.key, record.partition) == (
+                b"%d" % partition,
+                "key",
+                partition,
+            )
 
 
 async def test_closing_waits_for_what_is_under_way(fresh_kafka: Broker) -> None:
