@@ -14,7 +14,7 @@ READY  := $(VENV)/.ready
 UV     := uv==0.13.8
 
 # Processes that run the tests, each with a Kafka of its own. Most tests wait for something.
-JOBS     ?= 2
+JOBS     ?= $(shell [ "$$(nproc)" -ge 4 ] && echo 3 || echo 2)
 # The same of `make fuzz`.
 ATHERIS := atheris==3.0.0
 
@@ -23,11 +23,12 @@ CODE     := $(wildcard common central engine monitor driver admin gateway sim be
 # What the protocol and the bill depend on. Nothing less than all of it is tested.
 COVERED  := common/units.py,common/errors.py,common/messages.py,common/gateway_messages.py,common/connection.py,common/protocol.py,common/codec.py,common/dispatch.py,common/states.py,common/framing.py,common/exchange.py,central/rules/**
 
-.PHONY: help setup demo test test-compose test-faults check sim chaos soak fuzz bench docs certs format lock clean kafka \
+.PHONY: help setup demo test test-compose test-faults check sim chaos soak fuzz fuzz-gateway \
+        bench bench-gateway bench-connections docs certs format lock clean kafka \
         check-format check-lint check-types check-imports
 
 help:  ## list the targets
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-17s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 setup: $(READY)  ## make .venv with the locked dependencies and this project in it
 
@@ -46,7 +47,7 @@ test-compose: $(READY)  ## run the whole stack of docker-compose.yml, kill, char
 	$(BIN)/pytest --override-ini addopts="--strict-markers --strict-config" tests/compose
 
 test-faults: kafka  ## kill everything at every moment, cut every link: the tests that take long, too
-	$(BIN)/pytest -m "long or not long" tests/faults tests/chaos
+	$(BIN)/pytest -m "long or not long" tests/faults tests/chaos tests/ocpp
 
 check: check-format check-lint check-types check-imports  ## what a change must pass: format, lint, types, imports, then the tests
 	@$(MAKE) --no-print-directory test
@@ -64,8 +65,17 @@ fuzz: $(READY)  ## seek input that breaks frames, messages or journals, SECONDS 
 	@$(BIN)/pip install --quiet --disable-pip-version-check $(ATHERIS)
 	@$(BIN)/python -m tests.fuzz --seconds $(or $(SECONDS),60) $(ARGS)
 
+fuzz-gateway: kafka  ## send nonsense to a gateway for SECONDS (600); SEED repeats it
+	@$(BIN)/python -m tests.ocpp --seconds $(or $(SECONDS),600) --seed $(or $(SEED),1) $(ARGS)
+
 bench: $(READY)  ## measure, and print the figures with the machine they are from
 	@$(BIN)/python -m bench
+
+bench-gateway: kafka  ## measure the gateway, beside mobilityhouse/ocpp and ocpp-go
+	@$(BIN)/python -m bench.gateway $(ARGS)
+
+bench-connections: kafka  ## hold CONNECTIONS (100000) charge points on this machine for two minutes
+	@$(BIN)/python -m bench.gateway_connections --connections $(or $(CONNECTIONS),100000) $(ARGS)
 
 docs: $(READY)  ## write the reference pages and docs/asyncapi.json again from the code
 	@$(BIN)/python -m common.reference docs

@@ -11,6 +11,8 @@ from tests.kafka.find import find_broker
 from tests.kafka.ports import free_port
 from tests.kafka.wipe import wipe
 from tests.postgres.server import Server
+from tests.redis.find import NoRedisError, given_url, redis_server
+from tests.redis.server import RedisServer, empty
 
 # The same examples in every run, so that a failure is the change's and not the dice's;
 # no deadline, because a loaded machine is no bug. `thorough` looks for new ones.
@@ -77,10 +79,43 @@ def own_postgres() -> Iterator[Server]:
         yield server
 
 
+@pytest.fixture(scope="session")
+def shared_redis() -> Iterator[str]:
+    """The URL of a Redis for the whole session: `EV_TEST_REDIS`, or a server of its own."""
+    given = given_url()
+    if given:
+        yield given
+    else:
+        yield from (server.url for server in _redis())
+
+
+@pytest.fixture
+def redis_url(shared_redis: str) -> str:
+    """The URL of the session's Redis, emptied."""
+    empty(shared_redis)
+    return shared_redis
+
+
+@pytest.fixture
+def own_redis() -> Iterator[RedisServer]:
+    """A Redis for this test alone, to be killed, stopped, emptied and started again."""
+    yield from _redis()
+
+
 @pytest.fixture
 def free_ports() -> Callable[[int], list[int]]:
     """Gives that many ports that nobody listens on, below those of outgoing sockets."""
     return lambda count: [free_port() for _ in range(count)]
+
+
+def _redis() -> Iterator[RedisServer]:
+    try:
+        binary = redis_server()
+    except NoRedisError as error:
+        # Elsewhere a person may do without; where all is to be tested, all is.
+        (pytest.fail if os.environ.get("CI") == "true" else pytest.skip)(str(error))
+    with RedisServer(binary) as server:
+        yield server
 
 
 def _running(*, own: bool) -> Iterator[Broker]:

@@ -29,7 +29,7 @@ from common.stream.offsets import OffsetTracker
 from common.stream.publisher import Publisher
 from common.stream.record import Record
 from common.stream.subscription import Subscription
-from common.stream.topics import ClusterInfo, describe, ensure_topics
+from common.stream.topics import ClusterInfo, describe, ends, ensure_topics
 
 __all__ = [
     "ClusterInfo",
@@ -43,6 +43,7 @@ __all__ = [
     "Start",
     "Subscription",
     "describe",
+    "ends",
     "ensure_topics",
     "partition_of",
 ]

@@ -1,7 +1,7 @@
 """A record on its way out, and what an error means for it."""
 
-from asyncio import Future
 from dataclasses import dataclass
+from typing import Protocol
 
 from confluent_kafka import KafkaError
 
@@ -34,12 +34,24 @@ _BROKEN = frozenset(
 )
 
 
+class Waiter(Protocol):
+    """Who is told what became of a record; a future, or what takes less."""
+
+    def done(self) -> bool: ...
+
+    def set_result(self, result: None, /) -> None: ...
+
+    def set_exception(self, error: BaseException, /) -> None: ...
+
+    def exception(self) -> BaseException | None: ...
+
+
 @dataclass(eq=False, slots=True)
 class Delivery:
     """A record and who waits for it; librdkafka calls it with its report.
 
     Attributes:
-        future: Done when the record is stored, or was given up.
+        waiter: Done when the record is stored, or was given up.
         give_up_at: By the loop's clock; None: never.
         reports: Where its reports go.
     """
@@ -47,7 +59,7 @@ class Delivery:
     topic: str
     key: str | bytes | None
     value: bytes
-    future: "Future[None]"
+    waiter: Waiter
     give_up_at: float | None
     reports: list[Report]
     headers: Headers | None = None

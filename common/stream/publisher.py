@@ -23,7 +23,7 @@ from confluent_kafka import KafkaError, KafkaException, Producer
 from common.errors import CannotStart, Reason, Refused
 from common.protocol import Topic
 from common.stream.client import Health, KafkaSettings, Noise, NotDelivered, made, sentence
-from common.stream.delivery import Delivery, Headers, Report, is_breaking, is_passing
+from common.stream.delivery import Delivery, Headers, Report, Waiter, is_breaking, is_passing
 
 log = structlog.get_logger()
 
@@ -173,6 +173,28 @@ class Publisher:
             it was given up. It may be dropped unread. Cancelling it does not recall the record.
 
         Raises:
+            Refused: See `post`.
+        """
+        future = self._loop.create_future()
+        self.post(topic, key, value, headers, future, partition=partition)
+        return future
+
+    def post(
+        self,
+        topic: Topic,
+        key: str | bytes | None,
+        value: bytes,
+        headers: Headers | None,
+        waiter: Waiter,
+        *,
+        partition: int | None = None,
+    ) -> None:
+        """Send a record, and tell `waiter` as soon as it is known what became of it.
+
+        For who sends so much that a future for each record, and a turn of the loop to hear of it,
+        is too much. The waiter must not raise.
+
+        Raises:
             Refused: `overloaded`: too many records are under way, and this one is not; `standby`:
                 the fence forbids it now.
         """
@@ -187,9 +209,8 @@ class Publisher:
             self._schedule(POLL_BUSY)
         late = self._give_up_after
         give_up_at = None if late is None else self._loop.time() + late
-        future = self._loop.create_future()
         delivery = Delivery(
-            topic.name, key, value, future, give_up_at, self._reports, headers, partition
+            topic.name, key, value, waiter, give_up_at, self._reports, headers, partition
         )
         self._pending[delivery] = None
         try:
@@ -198,7 +219,6 @@ class Publisher:
             del self._pending[delivery]
             self.refused += 1
             raise Refused(Reason.OVERLOADED, "too many bytes wait for Kafka") from None
-        return delivery.future
 
     async def __aenter__(self) -> Self:
         self._schedule(0)
@@ -266,8 +286,8 @@ class Publisher:
             delivered = True
             self.acknowledged += 1
             self._pending.pop(delivery, None)
-            if not delivery.future.done():
-                delivery.future.set_result(None)
+            if not delivery.waiter.done():
+                delivery.waiter.set_result(None)
         self._reports.clear()
         # After an error the broker is asked: these reports may be older than that.
         if delivered and not self._held and not self._disturbed:
@@ -291,10 +311,10 @@ class Publisher:
     def _fail(self, delivery: Delivery, why: str) -> None:
         self.failed += 1
         self._pending.pop(delivery, None)
-        if not delivery.future.done():
-            delivery.future.set_exception(NotDelivered(delivery.topic, why))
-            # Who dropped the future does not care; asyncio need not complain for them.
-            delivery.future.exception()
+        if not delivery.waiter.done():
+            delivery.waiter.set_exception(NotDelivered(delivery.topic, why))
+            # Who dropped a future does not care; asyncio need not complain for them.
+            delivery.waiter.exception()
 
     def _resend(self, deliveries: Iterable[Delivery]) -> None:
         self._held = {}

@@ -13,12 +13,13 @@ from dataclasses import dataclass
 from typing import TypeVar
 
 import structlog
-from confluent_kafka import KafkaError, KafkaException
+from confluent_kafka import KafkaError, KafkaException, TopicPartition
 from confluent_kafka.admin import (  # type: ignore[attr-defined]  # exported, but not marked so
     AdminClient,
     ClusterMetadata,
     ConfigResource,
     NewTopic,
+    OffsetSpec,
     ResourceType,
 )
 
@@ -88,6 +89,18 @@ async def describe(settings: KafkaSettings, *, within: float = ANSWER_WITHIN) ->
     return await asyncio.to_thread(lambda: _Admin(settings, within).describe())
 
 
+async def ends(
+    settings: KafkaSettings, topic: Topic, *, within: float = ANSWER_WITHIN
+) -> dict[int, int]:
+    """Where the partitions of a topic end now: the offset of the next record, by partition.
+
+    Raises:
+        KafkaUnreachable: No broker answers within so many seconds, or none has the topic.
+        CannotStart: The settings are wrong.
+    """
+    return await asyncio.to_thread(lambda: _Admin(settings, within).ends(topic))
+
+
 async def ensure_topics(
     settings: KafkaSettings, topics: Sequence[Topic], *, within: float = ANSWER_WITHIN
 ) -> ClusterInfo:
@@ -141,6 +154,18 @@ class _Admin:
         self._create(missing, info.replicas)
         self._check(topics, self._metadata_with(topics))
         return info
+
+    def ends(self, topic: Topic) -> dict[int, int]:
+        try:
+            found = self._metadata(topic.name).topics[topic.name].partitions
+            latest = OffsetSpec.latest()  # type: ignore[no-untyped-call]
+            asked = self._client.list_offsets(
+                {TopicPartition(topic.name, partition): latest for partition in found},
+                request_timeout=self._left,
+            )
+            return {at.partition: self._answer(future).offset for at, future in asked.items()}
+        except KafkaException as error:
+            raise self._unreachable(error) from None
 
     def _metadata(self, topic: str | None = None) -> ClusterMetadata:
         why = "no broker is ready"

@@ -15,6 +15,7 @@ from common.stream import (
     KafkaUnreachable,
     Subscription,
     describe,
+    ends,
     ensure_topics,
 )
 from tests.common.stream.topics import ONE, fill, make
@@ -50,6 +51,15 @@ async def test_records_are_stamped_by_whom_the_topic_says(fresh_kafka: Broker) -
             (record,) = await take(subscription, 1)
         assert record.stamped_by_broker is stamped
         assert abs(record.timestamp_ms / 1000 - time.time()) < 60
+
+
+async def test_the_ends_of_a_topic_are_where_it_goes_on(fresh_kafka: Broker) -> None:
+    """By partition; an empty one ends where it begins."""
+    settings = KafkaSettings(fresh_kafka.bootstrap)
+    await make(fresh_kafka.bootstrap, ONE)
+    assert await ends(settings, ONE) == {0: 0}
+    await fill(fresh_kafka.bootstrap, ONE, b"x", b"y")
+    assert await ends(settings, ONE) == {0: 2}
 
 
 async def test_a_wrong_number_of_partitions_is_refused(fresh_kafka: Broker) -> None:
