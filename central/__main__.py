@@ -5,8 +5,9 @@ from typing import Any
 import click
 import structlog
 
-from central.app import SETTLE_TIMEOUT, Settings
+from central.app import OCPP_HEARTBEAT, SETTLE_TIMEOUT, Settings
 from central.commands import credentials, migrate
+from central.id_tag_commands import idtags
 from central.serving import serve
 from common.metrics.options import MetricsSettings, metrics_options
 from common.program import (
@@ -72,6 +73,18 @@ class CurrencyType(click.ParamType[str]):
     metavar="SECONDS",
     help="Close a session from its last reading when nothing has told of it for so long.",
 )
+@option(
+    "--ocpp-heartbeat",
+    type=click.IntRange(min=1, max=86_400),
+    default=OCPP_HEARTBEAT,
+    metavar="SECONDS",
+    help="How often an OCPP charge point is told to send a heartbeat.",
+)
+@option(
+    "--accept-unknown-id-tags",
+    is_flag=True,
+    help="Let whoever has an id tag charge at an OCPP charge point, known or not: for trying out.",
+)
 @tls_options
 @option(
     "--insecure",
@@ -93,6 +106,8 @@ def main(
     price: Price,
     currency: str,
     settle_timeout: float,
+    ocpp_heartbeat: int,
+    accept_unknown_id_tags: bool,
     tls: TlsFiles,
     insecure: bool,
     metrics: MetricsSettings,
@@ -119,6 +134,8 @@ def main(
             price=price,
             currency=currency,
             settle_timeout=settle_timeout,
+            ocpp_heartbeat=ocpp_heartbeat,
+            accept_unknown_id_tags=accept_unknown_id_tags,
             tls=tls,
             insecure=insecure,
             metrics=metrics,
@@ -132,6 +149,7 @@ def main(
 
 main.add_command(migrate)
 main.add_command(credentials)
+main.add_command(idtags)
 
 
 if __name__ == "__main__":

@@ -17,6 +17,7 @@ from common.clock import Clock
 from common.codec import Decoder, encode
 from common.errors import Reason, Refused
 from common.exchange import stamped
+from common.gateway_messages import ChargeStartedResponse, TransactionResponse
 from common.messages import (
     Answer,
     ChargeRequestResponse,
@@ -65,7 +66,13 @@ class Answers:
         self._complete = True
         self._in_work: dict[RequestKey, tuple[str, asyncio.Future[Message]]] = {}
         self._decoder = Decoder(
-            {ChargeRequestResponse, StopChargingResponse, ManualCommandResponse}
+            {
+                ChargeRequestResponse,
+                StopChargingResponse,
+                ManualCommandResponse,
+                ChargeStartedResponse,
+                TransactionResponse,
+            }
         )
 
     def restore(self, answers: Iterable[RememberedAnswer], *, complete: bool) -> None:
@@ -90,6 +97,22 @@ class Answers:
         """The answer to this request, as far as it is in memory."""
         remembered = self._remembered.get(key)
         return None if remembered is None else self._decoder.decode(remembered.answer)
+
+    async def find(self, key: RequestKey) -> Message | None:
+        """The answer to this request, while it is remembered.
+
+        Raises:
+            StoreUnavailable: The database cannot be read now.
+        """
+        remembered = self._remembered.get(key)
+        if remembered is None and not self._complete:
+            remembered = await self._store.answer(key)
+        return None if remembered is None else self._decoder.decode(remembered.answer)
+
+    def remember(self, key: RequestKey, answer: Message, answering: Message) -> Remember:
+        """The change that remembers an answer under a key that is not its request's message id."""
+        whole = stamped(answer, self._clock, answering=answering)
+        return remembering(key, "", whole, int(self._clock.wall()))
 
     def forget_old(self) -> int:
         """Drop from memory what is too old; the Unix second before which the store may, too."""

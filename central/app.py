@@ -15,10 +15,21 @@ from central.charging import Charging
 from central.credentials import Credentials
 from central.dead import DeadLetters
 from central.drivers import Drivers
+from central.gateways.access import Access
+from central.gateways.authorisation import Authorisation
+from central.gateways.commands import Commands
 from central.gateways.connections import Connections
+from central.gateways.ends import Ends
+from central.gateways.id_tags import IdTagOperators, IdTags
+from central.gateways.lines import Lines
+from central.gateways.metering import Metering
 from central.gateways.operators import GatewayOperators
 from central.gateways.points import GatewayPoints
+from central.gateways.samples import Samples
+from central.gateways.settling import Settling
+from central.gateways.statuses import GatewayStatuses
 from central.gateways.transactions import Transactions
+from central.gateways.unsaved import Unsaved
 from central.identity import Identity
 from central.kafka import KafkaWatch
 from central.lists import Health, Lists
@@ -50,6 +61,12 @@ from common.units import Price
 SETTLE_TIMEOUT = 900.0
 """Seconds: a quarter of an hour, in which a charge point that lost its network mostly returns."""
 
+OCPP_HEARTBEAT = 300
+"""Seconds between two heartbeats of an OCPP charge point; its gateway watches the connection."""
+
+BEHIND_AT = 50_000
+"""Records of `ev.up` that were not taken up yet, with which a gateway's silence says nothing."""
+
 Fence = Callable[[Message], Message | None]
 """What may be said now in place of a message."""
 
@@ -65,6 +82,8 @@ class Settings:
         price: Of a new point that proposes none.
         settle_timeout: Seconds after which a session that nothing tells of is closed from its
             last reading.
+        ocpp_heartbeat: Seconds between two heartbeats that OCPP charge points are told to send.
+        accept_unknown_id_tags: At OCPP charge points whoever has an id tag may charge.
         advertise: Where others find this central; where it listens if None.
         insecure: Listen to others than this machine without credentials and TLS.
         metrics: Where it says how it is.
@@ -78,6 +97,8 @@ class Settings:
     kafka_config: dict[str, str] = field(default_factory=dict)
     advertise: Address | None = None
     settle_timeout: float = SETTLE_TIMEOUT
+    ocpp_heartbeat: int = OCPP_HEARTBEAT
+    accept_unknown_id_tags: bool = False
     tls: TlsFiles = field(default_factory=TlsFiles)
     insecure: bool = False
     metrics: MetricsSettings = field(default_factory=MetricsSettings)
@@ -132,7 +153,10 @@ class Central:
         self.changes = SessionChanges(
             self.network, store, self.outbox, self.answers, self.board, auditing
         )
-        self.charging = Charging(self.network, self.answers, self.changes, self.board)
+        self.id_tags = IdTags(store)
+        self.charging = Charging(
+            self.network, self.answers, self.changes, self.board, self.id_tags.tag_of
+        )
         self.stopping = Stopping(self.network, self.answers, self.changes, store)
         self.monitors = Monitors(
             self.network,
@@ -146,6 +170,69 @@ class Central:
         )
         self.readings = Readings(self.network, store, self.changes, self.board)
         self.dead = DeadLetters(publisher)
+        lines = Lines(store, publisher, clock, self.board)
+        self.commands = Commands(
+            lines, store, clock, auditing, lambda cp_id: self.connections.of(cp_id)
+        )
+        self.access = Access(self.credentials, publisher, clock, store.epoch)
+        self.reports: Subscription | None = None
+        self.unsaved = Unsaved()
+        self.samples = Samples(self.unsaved)
+        self.connections = Connections(
+            self.network,
+            self.commands,
+            self.stopping,
+            self.board,
+            self.unsaved,
+            is_behind=self._is_behind,
+        )
+        self.settling = Settling(self.network, self.changes, settle_timeout=settings.settle_timeout)
+        authorisation = Authorisation(
+            self.network, self.id_tags, accept_unknown=settings.accept_unknown_id_tags
+        )
+        self.transactions = Transactions(
+            self.network,
+            store,
+            self.answers,
+            self.changes,
+            self.board,
+            self.id_tags,
+            authorisation,
+            self.settling,
+            self.commands,
+        )
+        ends = Ends(
+            self.network,
+            store,
+            self.answers,
+            self.changes,
+            self.board,
+            self.id_tags,
+            authorisation,
+            self.commands,
+            self.unsaved,
+        )
+        metering = Metering(
+            self.network,
+            store,
+            self.changes,
+            self.stopping,
+            self.board,
+            self.samples,
+            self.unsaved,
+        )
+        self.statuses = GatewayStatuses(
+            self.network, self.changes, self.transactions, self.board, self.unsaved
+        )
+        self.points = GatewayPoints(
+            self.network,
+            self.changes,
+            self.connections,
+            self.statuses,
+            self.board,
+            default_price=settings.price,
+            heartbeat_interval=settings.ocpp_heartbeat,
+        )
         orders = Orders(self.network, self.changes, self.charging, self.stopping, self.board)
         self.operators = Operators(self.network, self.answers, self.changes, orders, auditing)
         self.watch: KafkaWatch | None = None
@@ -160,10 +247,14 @@ class Central:
             Watching(self.network, self.board),
             Lists(self.network, store),
             self._health(),
-            Connections(),
-            GatewayPoints(),
-            Transactions(),
-            GatewayOperators(),
+            self.connections,
+            self.points,
+            self.statuses,
+            self.transactions,
+            ends,
+            metering,
+            IdTagOperators(self.id_tags, store, auditing),
+            GatewayOperators(self.network, self.commands, store),
         )
         self.patrol = Patrol(
             self.network,
@@ -172,9 +263,15 @@ class Central:
             self.changes,
             self.stopping,
             self.board,
+            self.settling,
             settle_timeout=settings.settle_timeout,
         )
         self.listener = listener or Listener(self.accept, tls=server_context(settings.tls))
+
+    def _is_behind(self) -> bool:
+        """Whether we cannot hear what gateways say now, or hear it late."""
+        reports = self.reports
+        return reports is not None and (not reports.healthy or reports.lag() > BEHIND_AT)
 
     def _health(self) -> Health:
         return Health(
@@ -200,12 +297,16 @@ class Central:
         snapshot = await asyncio.to_thread(self.store.snapshot)
         for point in snapshot.points:
             self.network.put_point(point)
+        self.connections.restore(snapshot.connections)
+        self.statuses.restore(snapshot.connectors)
         self.answers.restore(snapshot.answers, complete=snapshot.answers_complete)
         for session in snapshot.sessions:
             self.network.restore(session, answered=is_decided(session))
         for intent in snapshot.stop_intents:
             self.changes.intents[intent.session_id] = intent
         self.outbox.restore(snapshot.outbox, snapshot.highest_outbox)
+        self.commands.lines.restore(snapshot.commands)
+        await self.id_tags.refresh()
         return snapshot.cluster_id
 
     def accept(self, listener: Listener) -> Link:

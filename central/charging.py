@@ -1,11 +1,13 @@
 """How a charge begins: admitted, stored, commanded, answered."""
 
+from collections.abc import Callable
+
 import structlog
 from msgspec.structs import replace
 
 from central.answers import Answers, Asked
 from central.board import Board
-from central.network import LiveSession, Network
+from central.network import LiveSession, Network, PointLink
 from central.rules.admission import admit
 from central.rules.records import Session, StopIntent
 from central.rules.rows import start_answer
@@ -14,8 +16,7 @@ from central.sessions import SessionChanges
 from central.store import Change, SaveSession, SaveStopIntent
 from central.turns import Turns
 from common.clock import ordered_id
-from common.errors import PASSING, LinkLost, NoAnswer, Reason, Refused
-from common.link import Link
+from common.errors import PASSING, LinkLost, NoAnswer, NotSent, Reason, Refused
 from common.messages import (
     ChargeRequest,
     ChargeRequestResponse,
@@ -37,15 +38,25 @@ REQUEST_EXPIRES = 60.0
 
 
 class Charging:
-    """Starts charges, each request once."""
+    """Starts charges, each request once.
+
+    Args:
+        tag_of: The id tag by which an OCPP charge point is told of a driver.
+    """
 
     def __init__(
-        self, network: Network, answers: Answers, changes: SessionChanges, board: Board
+        self,
+        network: Network,
+        answers: Answers,
+        changes: SessionChanges,
+        board: Board,
+        tag_of: Callable[[str], str],
     ) -> None:
         self._network = network
         self._answers = answers
         self._changes = changes
         self._board = board
+        self._tag_of = tag_of
         self._turns = Turns()
 
     async def start(self, role: Role, sender: str, request: ChargeRequest) -> ChargeRequestResponse:
@@ -133,6 +144,7 @@ class Charging:
         network = self._network
         situation = network.situation(request.cp_id, request.driver_id)
         connector_id = admit(request.cp_id, request.connector_id, situation)
+        point = network.points[request.cp_id].point
         now = network.clock.wall()
         session = Session(
             session_id=ordered_id(now),
@@ -140,11 +152,12 @@ class Charging:
             connector_id=connector_id,
             driver_id=request.driver_id,
             state=SessionState.AUTHORISED,
-            price=network.points[request.cp_id].point.price,
+            price=point.price,
             currency=network.currency,
             target=request.target_kwh,
             requested_ms=int(now * 1000),
             started_at=int(now),
+            id_tag=self._tag_of(request.driver_id) if point.ocpp_version else None,
             request=asked.key,
             digest=asked.digest,
             trace_id=request.trace_id or request.message_id,
@@ -175,6 +188,7 @@ class Charging:
             price_per_kwh=session.price,
             max_charging_rate_kw=point.point.max_rate,
             target_kwh=session.target,
+            id_tag=session.id_tag,
             epoch=self._network.epoch,
         )
         try:
@@ -183,7 +197,7 @@ class Charging:
             return error
         return None
 
-    def _link_of(self, session: Session) -> Link:
+    def _link_of(self, session: Session) -> PointLink:
         link = self._network.points[session.cp_id].link
         if link is None:
             raise LinkLost(f"monitor {session.cp_id}")
@@ -230,6 +244,8 @@ def said_no(heard: Heard) -> bool:
     An `error_response` of our own protocol's fault kind never reached the engine either; any other
     leaves it open.
     """
+    if isinstance(heard, NotSent):
+        return True
     if not isinstance(heard, Refused):
         return False
     if heard.answer is not None:

@@ -3,6 +3,7 @@
 They work beside a central that serves, which takes up a changed credential within a second.
 """
 
+import sys
 import time
 from collections.abc import Callable
 from datetime import datetime
@@ -14,11 +15,17 @@ from rich.console import Console
 from rich.table import Table
 
 import central.store.credentials as stored
-from central.credentials import ROLES, hash_of, new_secret
+from central.credentials import (
+    CHARGE_POINT,
+    PASSWORD,
+    ROLES,
+    hash_of,
+    new_password,
+    new_secret,
+)
 from central.rules.records import Credential
 from central.store import migrate_database
 from common.errors import ChargingError
-from common.messages import Role
 from common.program import IdType, option
 
 
@@ -46,7 +53,7 @@ class RoleType(click.Choice[str]):
     name = "ROLE"
 
     def __init__(self) -> None:
-        super().__init__([role.value for role in ROLES])
+        super().__init__([str(role) for role in ROLES])
 
 
 ROLE = RoleType()
@@ -67,7 +74,7 @@ def migrate(database: str) -> None:
 
 @click.group(short_help="Make, revoke and list credentials.")
 def credentials() -> None:
-    """Make, revoke and list what monitors, drivers and operators prove their id with.
+    """Make, revoke and list what monitors, drivers, operators and OCPP charge points prove.
 
     From the first one on, central lets nobody in without a credential. A central that is running
     takes up a change within a second.
@@ -77,21 +84,40 @@ def credentials() -> None:
 @credentials.command("add", short_help="Make a credential, and show it once.")
 @click.argument("role", type=ROLE)
 @click.argument("peer_id", metavar="ID", type=ID)
+@option(
+    "--password-stdin",
+    is_flag=True,
+    show_envvar=False,
+    help="Read a charge point's own password from stdin: 16 to 40 characters.",
+)
 @database_option
-def add(role: str, peer_id: str, database: str) -> None:
-    """Make a credential for the ROLE (monitor, driver or admin) with this ID, and show it.
+def add(role: str, peer_id: str, password_stdin: bool, database: str) -> None:
+    """Make a credential for the ROLE with this ID, and show it.
+
+    ROLE is monitor, driver, admin, or charge_point: one that speaks OCPP, whose password (its
+    AuthorizationKey) this is.
 
     It alone is written to stdout, so that it can go to a file; it is stored as a hash and cannot
     be shown again. A former credential of this ID is revoked, and its links are closed.
     """
-    secret = new_secret()
+    if password_stdin and role != CHARGE_POINT:
+        raise click.UsageError(f"--password-stdin is for a {CHARGE_POINT}; {role}s get a secret.")
+    secret = new_password() if role == CHARGE_POINT else new_secret()
+    if password_stdin:
+        secret = sys.stdin.readline().rstrip("\r\n")
+        if not PASSWORD.fullmatch(secret):
+            raise click.ClickException(
+                "a charge point's password has 16 to 40 characters, without spaces"
+            )
 
     def work() -> str:
-        stored.add(database, Role(role), peer_id, hash_of(secret), int(time.time()))
-        return f"a credential for {role} {peer_id}; it is not shown again"
+        stored.add(database, role, peer_id, hash_of(secret), int(time.time()))
+        text = f"a credential for {role} {peer_id}"
+        return text if password_stdin else f"{text}; it is not shown again"
 
     _done(work)
-    click.echo(secret)
+    if not password_stdin:
+        click.echo(secret)
 
 
 @credentials.command("revoke", short_help="Revoke a credential.")
@@ -102,7 +128,7 @@ def revoke(role: str, peer_id: str, database: str) -> None:
     """Revoke the credential of this ROLE and ID; its links are closed within a second."""
 
     def work() -> str:
-        if not stored.revoke(database, Role(role), peer_id, int(time.time())):
+        if not stored.revoke(database, role, peer_id, int(time.time())):
             raise click.ClickException(f"{role} {peer_id} has no credential")
         return f"the credential of {role} {peer_id} is revoked"
 
@@ -112,7 +138,7 @@ def revoke(role: str, peer_id: str, database: str) -> None:
 class ListedCredential(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """A credential as `list --json` shows it."""
 
-    role: Role
+    role: str
     id: str
     made_at: int
     revoked_at: int | None = None

@@ -1,15 +1,18 @@
-"""Who is let in: the credentials of monitors, drivers and operators, as the database has them.
+"""Who is let in: credentials as the database has them.
 
-Theory of operation. A credential is 256 random bits, shown once and stored as an argon2 hash.
+Theory of operation. A credential is 256 random bits, shown once and stored as an argon2 hash; a
+charge point's is shorter, because OCPP wants it so, or an operator's own.
 Central holds all hashes in memory and asks the database twice a second what has changed, so that
 a credential that is made or revoked by another process counts within a second. A link is bound to
-the credential that opened it, and is closed when that one is revoked.
+the credential that opened it, and is closed when that one is revoked. Charge points that speak OCPP
+are let in by gateways instead: see `gateways.access`.
 """
 
 import asyncio
 import base64
 import hashlib
 import hmac
+import re
 import secrets
 from collections.abc import Callable
 from contextlib import suppress
@@ -34,8 +37,14 @@ LOOK_EVERY = 0.5
 AT_ONCE = 2
 """Credentials that are checked at the same time, each in a thread; others wait."""
 
-ROLES = (MONITOR, DRIVER, ADMIN)
+CHARGE_POINT = "charge_point"
+"""Whose credential lets a charge point that speaks OCPP into a gateway; no role of the protocol."""
+
+ROLES: tuple[str, ...] = (MONITOR, DRIVER, ADMIN, CHARGE_POINT)
 """Who has credentials."""
+
+PASSWORD = re.compile("[!-~]{16,40}")
+"""What a charge point's password may be: OCPP's AuthorizationKey has 16 to 40 characters."""
 
 _HASHER = PasswordHasher(time_cost=1, memory_cost=1024, parallelism=1)
 # 0.4 ms. Costlier parameters slow down who guesses; nobody guesses 256 random bits, and ten
@@ -45,6 +54,11 @@ _HASHER = PasswordHasher(time_cost=1, memory_cost=1024, parallelism=1)
 def new_secret() -> str:
     """A credential: 256 random bits as text."""
     return secrets.token_urlsafe(32)
+
+
+def new_password() -> str:
+    """A charge point's credential: 160 random bits in the 40 hexadecimal digits that each takes."""
+    return secrets.token_hex(20)
 
 
 def hash_of(secret: str) -> str:
@@ -69,13 +83,20 @@ class Credentials:
 
     Args:
         always: Demand credentials even if none was ever made: central listens to others.
+
+    Attributes:
+        charge_points: Of each charge point that ever had one, the hash of its credential; None
+            where it was revoked.
+        changed: Set when anything was made or revoked.
     """
 
     def __init__(self, store: Store, *, always: bool) -> None:
         self._store = store
         self._always = always
-        self._live: dict[tuple[Role, str], Credential] = {}
+        self._live: dict[tuple[str, str], Credential] = {}
         self._seen = 0
+        self.charge_points: dict[str, str | None] = {}
+        self.changed = asyncio.Event()
         self._opened: dict[PeerLink, Credential | None] = {}
         self._gate = asyncio.Semaphore(AT_ONCE)
 
@@ -144,6 +165,7 @@ class Credentials:
         for credential in await self._store.credentials(self._seen):
             self._seen = max(self._seen, credential.change)
             self._take_up(credential)
+            self.changed.set()
         if self.demanded and not before:
             log.info("credentials are demanded from now on")
             self._close(None)
@@ -158,6 +180,9 @@ class Credentials:
         elif known is not None and known.hash == credential.hash:
             del self._live[key]
             self._close(known)
+        if credential.role == CHARGE_POINT:
+            now = self._live.get(key)
+            self.charge_points[credential.id] = now.hash if now else None
 
     def _close(self, credential: Credential | None) -> None:
         """Close the links that this credential opened."""

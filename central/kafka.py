@@ -5,6 +5,7 @@ reached a Kafka with this database serves TCP without it: charges go on, live da
 """
 
 import asyncio
+from collections.abc import Callable
 
 import structlog
 
@@ -32,6 +33,7 @@ class KafkaWatch:
 
     Attributes:
         trouble: Why Kafka cannot be used now; empty while it can.
+        on_back: Called when it is back, with or without what it was told before.
     """
 
     def __init__(self, settings: KafkaSettings, store: Store, board: Board) -> None:
@@ -39,6 +41,7 @@ class KafkaWatch:
         self._store = store
         self._board = board
         self.trouble = ""
+        self.on_back: Callable[[], None] = lambda: None
 
     async def first_look(self, known_cluster: str | None) -> None:
         """Create what topics are missing before anything is served.
@@ -82,4 +85,5 @@ class KafkaWatch:
     def _came(self) -> None:
         if self.trouble:
             self._board.event("Kafka is back")
+            self.on_back()
         self.trouble = ""

@@ -7,17 +7,23 @@ from central.board import Board
 from central.counts import OVER, REFUSED, SessionCounts
 from central.credentials import Credentials
 from central.dead import DeadLetters
+from central.gateways.connections import Connections
+from central.gateways.lines import Lines
+from central.gateways.samples import Samples
+from central.gateways.unsaved import Unsaved
 from central.identity import Identity
 from central.lease import Candidate, Lease
 from central.network import LiveSession, Network
 from central.operators import Operators
 from central.outbox import Outbox
+from central.rules.ocpp_commands import OPEN
 from central.store import Store
+from common.gateway_messages import CommandState
 from common.messages import ManualCommandName, Outcome
 from common.metrics import table
 from common.metrics.histogram import COUNTS, Histogram
 from common.metrics.metric import Sample
-from common.protocol import ADMIN, CHARGING, DRIVER, DRIVER_REQUESTS, MONITOR
+from common.protocol import ADMIN, CHARGING, DRIVER, DRIVER_REQUESTS, MONITOR, UP
 from common.states import EndReason, SessionState, Status
 
 
@@ -105,16 +111,34 @@ def operator_samples(operators: Operators) -> Iterator[Sample]:
             yield table.COMMANDS(commands[command, outcome], command, outcome)
 
 
+def command_samples(lines: Lines) -> Iterator[Sample]:
+    """What OCPP charge points were told to do."""
+    settled = lines.settled.copy()
+    for state in CommandState:
+        if state not in OPEN:
+            yield table.OCPP_COMMANDS(settled[state], state)
+    yield table.OCPP_COMMANDS_OPEN(lines.waiting)
+
+
 def told_samples(board: Board, outbox: Outbox) -> Iterator[Sample]:
     """What waits to be told to drivers by Kafka, and what never was."""
     yield table.LIVE_DROPPED(board.dropped)
     yield table.OUTBOX(outbox.waiting)
 
 
+def ocpp_samples(connections: Connections, samples: Samples, unsaved: Unsaved) -> Iterator[Sample]:
+    """What is known of charge points behind gateways."""
+    counts = connections.counts()
+    yield table.OCPP_POINTS(sum(counts.values()))
+    yield table.OCPP_GATEWAYS(len(counts))
+    yield table.OCPP_SAMPLES(samples.taken)
+    yield table.OCPP_UNSAVED(len(unsaved))
+
+
 def dead_samples(dead: DeadLetters) -> Iterator[Sample]:
     """Records that could not be applied."""
     taken = dead.taken.copy()
-    for topic in (CHARGING, DRIVER_REQUESTS):
+    for topic in (CHARGING, DRIVER_REQUESTS, UP):
         yield table.DEAD(taken[topic.name], topic.name)
     yield table.DEAD_WAITING(dead.waiting)
     yield table.DEAD_LEFT(dead.left)

@@ -9,6 +9,7 @@ import asyncio
 from bisect import bisect_right, insort
 from collections import Counter, OrderedDict, deque
 from collections.abc import Coroutine, Iterable, Iterator
+from typing import Protocol
 
 import structlog
 from msgspec.structs import replace
@@ -17,10 +18,10 @@ from central.rules.admission import Situation
 from central.rules.records import Point, RequestKey, Session
 from central.rules.rows import connector_row, point_changed
 from common.clock import Clock
+from common.dispatch import PeerLink
 from common.errors import ChargingError
-from common.link import Link
 from common.messages import PointChanged
-from common.states import Facts, SessionState, Status, connector_status, point_status
+from common.states import TAKEN, Facts, SessionState, Status, connector_status, point_status
 from common.units import WattHours, Watts
 
 log = structlog.get_logger()
@@ -43,6 +44,18 @@ async def _logged(work: Coroutine[object, object, object]) -> None:
         log.warning("not taken up yet", why=str(error))
 
 
+class PointLink(PeerLink, Protocol):
+    """The way to a charge point: its monitor's link, or a connection that a gateway holds."""
+
+    @property
+    def why(self) -> str:
+        """Why it is, or will be, closed."""
+
+    @property
+    def is_closing(self) -> bool:
+        """Whether nothing can be sent any more."""
+
+
 class LiveSession:
     """A session that is not over for central: unsettled, or holding something.
 
@@ -57,6 +70,7 @@ class LiveSession:
         stop_reason: Why it was told to end.
         finishing_since: Monotonic time at which it began to finish.
         named_at: Monotonic time at which anything last told of it; central's start at first.
+        knows_transaction: Its charge point was seen to know its transaction's id.
     """
 
     def __init__(self, session: Session, *, answered: bool, now: float) -> None:
@@ -73,6 +87,7 @@ class LiveSession:
         self.stop_reason = session.reason
         self.finishing_since = now
         self.named_at = now
+        self.knows_transaction = False
 
     @property
     def revision(self) -> int:
@@ -92,9 +107,10 @@ class LivePoint:
 
     Attributes:
         point: As it is stored.
-        link: Its monitor's link; None while it is offline.
+        link: Its monitor's, or the way to it by a gateway; None while it is offline.
         fault: The whole point's fault; None without one.
         faulted: Connectors with a fault of their own.
+        reported: What an OCPP charge point itself says of each connector; 0 is the whole point.
         serving: For each connector the session that holds it, or held it last.
         offline_since: Monotonic time at which it went offline; None while it is online.
         intents_on_their_way: Sessions whose stop is being told right now.
@@ -103,13 +119,22 @@ class LivePoint:
 
     def __init__(self, point: Point, now: float) -> None:
         self.point = point
-        self.link: Link | None = None
+        self.link: PointLink | None = None
         self.fault: str | None = None
         self.faulted: set[int] = set()
+        self.reported: dict[int, Status] = {}
         self.serving: dict[int, LiveSession] = {}
         self.offline_since: float | None = now
         self.intents_on_their_way: set[str] = set()
         self.displaced: deque[float] = deque(maxlen=DISPLACEMENTS)
+
+    def says(self, connector_id: int) -> Status | None:
+        """What the charge point itself says of a connector; None if nothing, or to a monitor."""
+        if self.point.ocpp_version is None:
+            return None
+        if self.reported.get(0) is Status.UNAVAILABLE:
+            return Status.UNAVAILABLE
+        return self.reported.get(connector_id)
 
 
 class Network:
@@ -134,6 +159,8 @@ class Network:
         self._connector_holder: dict[tuple[str, int], str] = {}
         self._driver_holder: dict[str, str] = {}
         self._by_request: dict[RequestKey, LiveSession] = {}
+        self._by_transaction: dict[int, LiveSession] = {}
+        self._of_driver: dict[str, dict[str, LiveSession]] = {}
         self._of_point: dict[str, dict[str, LiveSession]] = {}
         self._settled: OrderedDict[str, None] = OrderedDict()
         self._unknown: set[str] = set()
@@ -199,7 +226,9 @@ class Network:
             connectors=connectors,
             faulted_connectors=live.faulted,
             held_connectors=[
-                c for c in range(1, connectors + 1) if (cp_id, c) in self._connector_holder
+                c
+                for c in range(1, connectors + 1)
+                if (cp_id, c) in self._connector_holder or live.says(c) in TAKEN
             ],
             driver_busy=driver_id in self._driver_holder,
         )
@@ -237,6 +266,7 @@ class Network:
             stopped=live.point.stopped,
             session=state,
             finishing_for=finishing_for,
+            reported=live.says(connector_id),
         )
 
     # -- Sessions --
@@ -263,7 +293,11 @@ class Network:
     def put_session(self, live: LiveSession, session: Session) -> None:
         """The session is stored like this now; let go of it once it is over."""
         before = live.session
+        if session.connector_id != before.connector_id:
+            self._leave(live)
         live.session = session
+        if session.connector_id != before.connector_id:
+            self._serve(live)
         if session.revision:
             live.energy, live.rate = session.energy, session.rate
         if session.state is SessionState.FINISHING and before.state is not session.state:
@@ -283,6 +317,19 @@ class Network:
     def of_request(self, key: RequestKey) -> LiveSession | None:
         """The open session that this request began."""
         return self._by_request.get(key)
+
+    def of_transaction(self, transaction_id: int) -> LiveSession | None:
+        """The open session that is this transaction, at whatever OCPP charge point."""
+        return self._by_transaction.get(transaction_id)
+
+    def holder(self, cp_id: str, connector_id: int) -> LiveSession | None:
+        """The session that holds this connector."""
+        session_id = self._connector_holder.get((cp_id, connector_id))
+        return self.sessions.get(session_id) if session_id else None
+
+    def all_of_driver(self, driver_id: str) -> Iterable[LiveSession]:
+        """The open sessions of a driver, one of whom at most holds the driver."""
+        return self._of_driver.get(driver_id, {}).values()
 
     def of_point(self, cp_id: str) -> Iterable[LiveSession]:
         """The open sessions of a point."""
@@ -316,24 +363,45 @@ class Network:
         session = live.session
         self.sessions[session.session_id] = live
         self._of_point.setdefault(session.cp_id, {})[session.session_id] = live
+        self._of_driver.setdefault(session.driver_id, {})[session.session_id] = live
         self._by_request[session.request] = live
         self._hold(live)
+        self._serve(live)
+
+    def _serve(self, live: LiveSession) -> None:
+        session = live.session
         point = self.points.get(session.cp_id)
         if point is not None:
             newest = point.serving.get(session.connector_id)
             if newest is None or not newest.session.holds_connector:
                 point.serving[session.connector_id] = live
 
+    def _leave(self, live: LiveSession) -> None:
+        """The session goes to another connector."""
+        session = live.session
+        self._let_go(live)
+        point = self.points.get(session.cp_id)
+        if point is not None and point.serving.get(session.connector_id) is live:
+            del point.serving[session.connector_id]
+
     def _unindex(self, live: LiveSession) -> None:
         session = live.session
         self.sessions.pop(session.session_id, None)
         self._of_point.get(session.cp_id, {}).pop(session.session_id, None)
         self._by_request.pop(session.request, None)
+        of_driver = self._of_driver.get(session.driver_id, {})
+        of_driver.pop(session.session_id, None)
+        if not of_driver:
+            self._of_driver.pop(session.driver_id, None)
+        if session.transaction_id is not None:
+            self._by_transaction.pop(session.transaction_id, None)
         self._let_go(live)
 
     def _hold(self, live: LiveSession) -> None:
         session = live.session
         self._let_go(live)
+        if session.transaction_id is not None:
+            self._by_transaction[session.transaction_id] = live
         if session.holds_connector:
             self._connector_holder[session.cp_id, session.connector_id] = session.session_id
         if session.holds_driver:

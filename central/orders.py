@@ -3,6 +3,7 @@
 import asyncio
 from dataclasses import dataclass
 
+import structlog
 from msgspec.structs import replace
 
 from central.answers import Asked
@@ -24,8 +25,10 @@ from common.messages import (
     Severity,
     StopCpCommand,
 )
-from common.states import EndReason
+from common.states import OPEN_STATES, EndReason
 from common.units import Price
+
+log = structlog.get_logger()
 
 EVERY_POINT = "*"
 
@@ -110,10 +113,33 @@ class Orders:
         cp_id = live.point.cp_id
         text = f"stopped by {order.asked.key.sender}" + (f": {reason}" if reason else "")
         self._board.event(text, Severity.WARNING, cp_id=cp_id)
+        if live.point.ocpp_version is not None:  # an engine does that by itself
+            await self._stop_transactions(live, order)
         told = StopCpCommand(
             trace_id=order.trace_id, cp_id=cp_id, reason=reason, epoch=self._network.epoch
         )
         return await self._tell(live, told, order)
+
+    async def _stop_transactions(self, live: LivePoint, order: Order) -> None:
+        """End what goes on at an OCPP charge point; what it does not do now is asked again."""
+        sessions = [each.session for each in self._network.of_point(live.point.cp_id)]
+        running = [session for session in sessions if session.state in OPEN_STATES]
+        done = await asyncio.gather(
+            *(
+                self._stopping.stop(
+                    session, EndReason.CP_STOPPED, order.trace_id, within=order.left
+                )
+                for session in running
+            ),
+            return_exceptions=True,
+        )
+        for session, error in zip(running, done, strict=True):
+            if isinstance(error, NotDelivered):
+                await self._changes.write(SaveStopIntent(error.intent))
+            elif isinstance(error, Refused):
+                log.info("stop refused", session_id=session.session_id, why=str(error))
+            elif isinstance(error, BaseException):
+                raise error
 
     async def _resume_point(self, live: LivePoint, order: Order) -> bool:
         await self._save(live, stopped=False)

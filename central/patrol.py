@@ -6,6 +6,7 @@ import structlog
 
 from central.answers import Answers
 from central.board import Board
+from central.gateways.settling import Settling
 from central.network import LivePoint, LiveSession, Network
 from central.rules.sessions import driver_released
 from central.sessions import SessionChanges
@@ -33,7 +34,8 @@ class Patrol:
     """Does what is due.
 
     Releases drivers of offline points, ends the show of `Finishing`, repeats stops, closes
-    sessions of which nothing is heard any more, forgets old answers.
+    sessions of which nothing is heard any more, forgets old answers. When a session at an OCPP
+    charge point is closed is `gateways.settling`'s to say.
     """
 
     def __init__(
@@ -44,6 +46,7 @@ class Patrol:
         changes: SessionChanges,
         stopping: Stopping,
         board: Board,
+        settling: Settling,
         *,
         settle_timeout: float,
     ) -> None:
@@ -53,6 +56,7 @@ class Patrol:
         self._changes = changes
         self._stopping = stopping
         self._board = board
+        self._settling = settling
         self._settle_timeout = settle_timeout
         self._looks = 0
 
@@ -77,7 +81,9 @@ class Patrol:
             point = self._network.points.get(live.session.cp_id)
             if live.session.holds_driver and point is not None and self._long_offline(point, now):
                 await self._changes.apply(live, driver_released)
-            if self._is_given_up(live, now):
+            if live.session.id_tag is not None:
+                await self._settling.look(live)
+            elif self._is_given_up(live, now):
                 await self._changes.estimate(live)
         if self._looks % INTENTS_EVERY == 0:
             for point in self._stopping.points_with_intents():

@@ -15,6 +15,7 @@ import structlog
 
 from central import metrics
 from central.app import Central, Settings
+from central.gateways.intake import MAX_BATCH, GatewayIntake
 from central.intake import ChargingIntake, RequestIntake
 from central.kafka import KafkaWatch
 from central.lease import LOOK_EVERY, Candidate, Lease
@@ -28,7 +29,7 @@ from common.listen import Listener
 from common.metrics.exporter import Exporter, exporting
 from common.metrics.kafka import published, read
 from common.program import Stop, must_not_be_open, ready
-from common.protocol import CENTRAL, CHARGING, DRIVER_REQUESTS
+from common.protocol import ACCESS, CENTRAL, CHARGING, DRIVER_REQUESTS, UP
 from common.stream import Publisher, Subscription
 from common.tls import server_context
 
@@ -225,6 +226,7 @@ class Office:
         await central.credentials.refresh()
         kafka = self._settings.kafka_settings()
         central.watch = watch = KafkaWatch(kafka, central.store, central.board)
+        watch.on_back = central.access.tell_all
         if not self._has_served or known_cluster is None:
             await watch.first_look(known_cluster)
         gc.freeze()  # what is there now stays: it need not be looked through
@@ -232,13 +234,16 @@ class Office:
         self._listener.accept()
         readings = Subscription(kafka, CHARGING, group=GROUP, start="committed")
         requests = Subscription(kafka, DRIVER_REQUESTS, group=GROUP, start="committed")
-        central.subscriptions = [readings, requests]
-        async with readings, requests:
+        reports = Subscription(kafka, UP, group=GROUP, start="committed", max_batch=MAX_BATCH)
+        central.subscriptions = [readings, requests, reports]
+        central.reports = reports
+        central.access.topic = access = Subscription(kafka, ACCESS, group=None, start="beginning")
+        async with readings, requests, reports, access:
             for subscription in central.subscriptions:
                 self._exporter.add(partial(read, subscription))
             self._exporter.serves(partial(metrics.missing, central.store, lease))
             self._say_that_it_leads(central)
-            await _work(central, readings, requests, publisher, lease, stopping)
+            await _work(central, readings, requests, reports, publisher, lease, stopping)
 
     def _show(self, central: Central, publisher: Publisher) -> None:
         """Let central's numbers be seen."""
@@ -252,9 +257,11 @@ class Office:
             partial(metrics.store_samples, central.store),
             partial(metrics.identity_samples, central.identity),
             partial(metrics.operator_samples, central.operators),
+            partial(metrics.command_samples, central.commands.lines),
             partial(metrics.told_samples, central.board, central.outbox),
             partial(metrics.credential_samples, central.credentials),
             partial(metrics.dead_samples, central.dead),
+            partial(metrics.ocpp_samples, central.connections, central.samples, central.unsaved),
             partial(published, publisher),
         ):
             self._exporter.add(source)
@@ -290,6 +297,7 @@ async def _work(
     central: Central,
     readings: Subscription,
     requests: Subscription,
+    reports: Subscription,
     publisher: Publisher,
     lease: Lease,
     stopping: "asyncio.Future[None]",
@@ -306,6 +314,18 @@ async def _work(
         central.dead,
         central.store.epoch,
     )
+    reported = GatewayIntake(
+        reports,
+        central.dispatcher,
+        central.connections,
+        central.points,
+        central.commands,
+        central.unsaved,
+        central.store,
+        publisher,
+        central.clock,
+        central.dead,
+    )
     async with asyncio.TaskGroup() as tasks:
         serving = [
             tasks.create_task(_kept_running(work))
@@ -313,10 +333,17 @@ async def _work(
                 intake.run,
                 intake.flush_for_ever,
                 asked.run,
+                reported.run,
+                reported.flush_for_ever,
+                central.connections.run,
                 central.dead.run,
                 central.outbox.run,
                 central.patrol.run,
+                central.commands.run,
+                central.access.run,
+                central.access.watch,
                 central.credentials.run,
+                central.id_tags.run,
                 central.watch.run,
             )
         ]
@@ -326,6 +353,7 @@ async def _work(
             task.cancel()
     if not lease.over.is_set():
         await intake.flush()
+        await reported.flush()
 
 
 async def _kept_running(work: Callable[[], Coroutine[object, object, None]]) -> None:

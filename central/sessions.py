@@ -40,8 +40,10 @@ Rule = Callable[[Session], Session]
 Also = Callable[[Session], Iterable[Change]]
 
 
-def _answers(changes: Iterable[Change]) -> bool:
-    return any(isinstance(change, Remember) for change in changes)
+def _answers(changes: Iterable[Change], session: Session) -> bool:
+    """Whether the request that began the session is answered by these."""
+    keys = (change.answer.key for change in changes if isinstance(change, Remember))
+    return session.request in keys
 
 
 def _nothing(_: Session) -> Iterable[Change]:
@@ -100,14 +102,39 @@ class SessionChanges:
             changes: list[Change] = list(also(after))
             if after is not before:
                 changes += [SaveSession(after, before), *self._to_driver(before, after)]
-                if not _answers(changes):
+                if not _answers(changes, after):
                     changes += self._answer_if_decided(live, after)
             if changes:
                 await self.write(*changes)
-            live.answered = live.answered or _answers(changes)
+            live.answered = live.answered or _answers(changes, after)
             if after is not before:
                 self._committed(live, before, after)
             return after
+
+    async def begin(self, live: LiveSession, *also: Change) -> None:
+        """Commit a session that began without having been asked for, which is reserved.
+
+        Raises:
+            StoreUnavailable, Conflict: Nothing was committed, and nothing is reserved any more.
+        """
+        session = live.session
+        told = self._outbox.entry(session.driver_id, status_update(session))
+        try:
+            await self.write(SaveSession(session), told, *also)
+        except BaseException:
+            self._network.release(live)
+            raise
+        live.answered = True
+        live.decided.set()
+        self.counts.started += 1
+        self._board.changed(session.cp_id)
+        self._board.event(
+            sentence(session),
+            cp_id=session.cp_id,
+            session_id=session.session_id,
+            driver_id=session.driver_id,
+            trace_id=session.trace_id,
+        )
 
     async def event(self, live: LiveSession, event: SessionEvent) -> None:
         """Commit a step that something learned about the session makes it take."""
@@ -118,8 +145,19 @@ class SessionChanges:
         """Its engine was seen to have it."""
         await self.apply(live, confirmed)
 
-    async def ticket(self, live: LiveSession, completion: ChargeCompletion) -> None:
-        """Commit the engine's last word; a repeat of it changes nothing."""
+    async def ticket(
+        self,
+        live: LiveSession,
+        completion: ChargeCompletion,
+        *also: Change,
+        suspect: bool = False,
+    ) -> None:
+        """Commit the engine's last word; a repeat of it changes nothing.
+
+        Args:
+            also: What is to be committed with it.
+            suspect: There is more wrong with it than a look at it shows.
+        """
         async with live.lock:
             before = live.latest
             if before.revision and not before.estimated:
@@ -131,7 +169,7 @@ class SessionChanges:
             after, ticket = closed(before, completion, live.stop_reason, int(now))
             if after == before:
                 return
-            if ticket is not None and self._is_suspect(before, ticket, now):
+            if suspect or (ticket is not None and self._is_suspect(before, ticket, now)):
                 after = replace(after, suspect=True)
             changes: list[Change] = [SaveSession(after, before)]
             if ticket is not None and before.estimated:
@@ -142,7 +180,7 @@ class SessionChanges:
                 changes.append(DropStopIntent(after.session_id))
             changes += self._to_driver(before, after, ticket)
             changes += self._answer_if_decided(live, after)
-            await self.write(*changes)
+            await self.write(*changes, *also)
             self._committed(live, before, after)
             if ticket is not None:
                 self._say_what_is_strange(before, after, ticket)
@@ -159,22 +197,30 @@ class SessionChanges:
             changes: list[Change] = [SaveSession(after, before)]
             if ticket is not None:
                 changes.append(AddTicket(ticket))
+            if after.transaction_id is not None and after.session_id in self.intents:
+                changes.append(DropStopIntent(after.session_id))  # nothing goes on there
             changes += self._to_driver(before, after, ticket)
             changes += self._answer_if_decided(live, after)
             await self.write(*changes)
             self._committed(live, before, after)
             self._alarm("its ticket did not come: closed from its last reading", after)
 
-    async def dispute(self, completion: ChargeCompletion) -> None:
+    async def dispute(
+        self, completion: ChargeCompletion, *also: Change, text: str | None = None
+    ) -> None:
         """Keep a ticket for a session that nobody knows, for the operator; it is not billed.
 
         Its point must be known.
+
+        Args:
+            also: What is to be committed with it.
+            text: What is wrong, where more is known about it.
         """
         point = self._network.points[completion.cp_id].point
         now = int(self._network.clock.wall())
         session = unknown(completion, point.price, self._network.currency, now)
-        text = f"a ticket over {session.energy} kWh for an unknown session"
-        await self.write(SaveSession(session), SaveAudit(self._disputed(session, text)))
+        text = text or f"a ticket over {session.energy} kWh for an unknown session"
+        await self.write(SaveSession(session), SaveAudit(self._disputed(session, text)), *also)
         self._network.note_settled(session.session_id)
         self._alarm(text, session)
 
@@ -206,6 +252,11 @@ class SessionChanges:
                 engine_cost=str(ticket.engine_cost),
                 billed=str(ticket.cost),
             )
+
+    async def compare(self, live: LiveSession, completion: ChargeCompletion) -> None:
+        """Take up another last word about a session that is settled: if it differs, as disputed."""
+        async with live.lock:
+            await self._compare(live, live.session, completion)
 
     async def _compare(
         self, live: LiveSession, session: Session, completion: ChargeCompletion

@@ -11,7 +11,7 @@ import click
 import trustme
 
 CA = "ca"
-NAMES = ("central", "engine", "monitor", "driver", "admin", "kafka")
+NAMES = ("central", "engine", "monitor", "driver", "admin", "gateway", "kafka")
 HOSTS = ("localhost", "127.0.0.1", "::1")
 """What every certificate is for, beside its own name."""
 

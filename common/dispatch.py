@@ -26,6 +26,7 @@ from typing import (
 
 import structlog
 
+from common.connection import Connection
 from common.errors import NOT_ANSWERS, ChargingError, Reason, Refused, StoreUnavailable
 from common.logs import handled
 from common.messages import Answer, ErrorResponse, Message, Outcome, Request, Response, Role
@@ -59,6 +60,7 @@ class Peer:
         link: The TCP link; None for a record.
         proved: It is this id's: its credential, or the record's proof, was right. Then it speaks
             for no other.
+        connection: Of a charge point behind a gateway: the connection that the message came by.
     """
 
     role: Role | None
@@ -66,6 +68,7 @@ class Peer:
     transport: str = "tcp"
     link: PeerLink | None = None
     proved: bool = False
+    connection: Connection | None = None
 
     def __str__(self) -> str:
         return f"{self.role or 'unknown'} {self.id or '?'} by {self.transport}"

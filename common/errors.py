@@ -7,6 +7,7 @@
     ├── BadMessage        the peer's fault: bytes that are no message it may send now
     ├── NoAnswer          a request's deadline passed
     ├── LinkLost          the link went while, or before, something was asked over it
+    │   └── NotSent       before: it was surely not sent
     ├── FrameTooLong      our fault: a message that does not fit a frame
     ├── StoreUnavailable  the database does not take writes now; nothing was changed
     └── CannotStart       a start-up error: one sentence for the person who started us
@@ -157,6 +158,13 @@ class LinkLost(ChargingError):
 
     def __str__(self) -> str:
         return f"link to {self.peer} is lost" + (f": {self.why}" if self.why else "")
+
+
+class NotSent(LinkLost):
+    """The link to a peer is gone, and what was asked was surely not sent over it."""
+
+    def __str__(self) -> str:
+        return f"not sent to {self.peer}" + (f": {self.why}" if self.why else "")
 
 
 class FrameTooLong(ChargingError):

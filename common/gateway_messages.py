@@ -381,12 +381,16 @@ class CommandRequestResponse(Response, frozen=True, kw_only=True):
 
 
 class CommandRequest(Request[CommandRequestResponse], frozen=True, kw_only=True):
-    """Send a charge point this OCPP call; answered once it is settled, or after 8 s as it is."""
+    """Send a charge point this OCPP call; its `message_id` is the command's id.
+
+    Answered once it is settled, or after 8 s as it is; without `wait` as soon as it is stored.
+    """
 
     cp_id: ChargePointId
     action: OcppAction
     payload: Payload = always(Payload())
     deadline: Annotated[int, Meta(ge=1, le=86_400, description="Seconds.")] = always(60)
+    wait: bool = always(True)
     reason: Sentence | None = None
 
 

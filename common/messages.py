@@ -234,6 +234,9 @@ class StartChargingCommand(Request[CommandResponse], frozen=True, kw_only=True):
     max_charging_rate_kw: Watts
     target_kwh: WattHours | None = None
     id_tag: IdTag | None = None
+    expires_at: Annotated[
+        UnixSeconds | None, Meta(description="A gateway sends it before that, or not at all.")
+    ] = None
     epoch: Epoch | None = None
 
 
@@ -674,6 +677,8 @@ class OperatorSessionRow(SessionRow, frozen=True, kw_only=True):
     disputed: Annotated[
         bool, Meta(description="Its engine sent a second, different ticket; the first is billed.")
     ]
+    id_tag: IdTag | None = None
+    transaction_id: TransactionId | None = None
 
 
 class SessionsResponse(Response, frozen=True, kw_only=True):

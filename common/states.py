@@ -140,8 +140,11 @@ class Status(StrEnum):
     OFFLINE = "Offline"
     FAULTED = "Faulted"
     CHARGING = "Charging"
+    SUSPENDED_EV = "SuspendedEV"
+    SUSPENDED_EVSE = "SuspendedEVSE"
     PREPARING = "Preparing"
     FINISHING = "Finishing"
+    RESERVED = "Reserved"
     UNAVAILABLE = "Unavailable"
     AVAILABLE = "Available"
 
@@ -150,11 +153,39 @@ PANEL_COLOURS: dict[Status, str] = {
     Status.OFFLINE: "grey",
     Status.FAULTED: "red",
     Status.CHARGING: "green",
+    Status.SUSPENDED_EV: "green",
+    Status.SUSPENDED_EVSE: "green",
     Status.PREPARING: "green",
     Status.FINISHING: "green",
+    Status.RESERVED: "orange",
     Status.UNAVAILABLE: "orange",
     Status.AVAILABLE: "green",
 }
+
+REPORTED: dict[str, Status] = {
+    status.casefold(): status for status in Status if status not in (Status.OFFLINE, Status.FAULTED)
+}
+
+IN_USE = frozenset(
+    {
+        Status.CHARGING,
+        Status.SUSPENDED_EV,
+        Status.SUSPENDED_EVSE,
+        Status.PREPARING,
+        Status.FINISHING,
+    }
+)
+"""Words of a connector at which a car is, or is about to be."""
+
+TAKEN = (IN_USE | {Status.RESERVED, Status.UNAVAILABLE}) - {Status.PREPARING}
+"""Words by which a charge point says that nobody else may begin to charge there. While it is
+`Preparing` one may: the car was plugged in first."""
+
+
+def read_reported(word: str) -> Status | None:
+    """An OCPP status word in any case; None for `Faulted`, which is a fault, and for any other."""
+    return REPORTED.get(word.casefold())
+
 
 FINISHING_SHOWN_FOR = 60.0
 """Seconds for which a connector shows `Finishing` while its ticket is awaited."""
@@ -165,12 +196,15 @@ class Facts:
     """All that decides a connector's status.
 
     Attributes:
-        link_up: Its point's monitor is connected and registered.
+        link_up: Its point's monitor is connected and registered; of an OCPP point, it is connected
+            to a gateway.
         fault: The point, or this connector, has a fault.
         stopped: An operator stopped the point.
         session: The state of the session that holds it, or held it last; None without one.
             A cancelled start that the engine has not confirmed counts as authorised.
         finishing_for: Seconds since that session began to finish.
+        reported: What an OCPP charge point itself says of it; None where it, or its monitor, says
+            nothing of the kind.
     """
 
     link_up: bool
@@ -178,6 +212,7 @@ class Facts:
     stopped: bool = False
     session: SessionState | None = None
     finishing_for: float = 0.0
+    reported: Status | None = None
 
 
 def connector_status(facts: Facts) -> Status:
@@ -186,11 +221,18 @@ def connector_status(facts: Facts) -> Status:
         return Status.OFFLINE
     if facts.fault:
         return Status.FAULTED
-    if facts.session is SessionState.CHARGING:
-        return Status.CHARGING
-    if facts.session is SessionState.AUTHORISED:
-        return Status.PREPARING
-    if facts.session is SessionState.FINISHING and facts.finishing_for < FINISHING_SHOWN_FOR:
+    if facts.session in OPEN_STATES:
+        if facts.reported in IN_USE:
+            return facts.reported
+        charging = facts.session is SessionState.CHARGING
+        return Status.CHARGING if charging else Status.PREPARING
+    if facts.reported is not None and facts.reported is not Status.AVAILABLE:
+        return facts.reported
+    if (
+        facts.reported is None
+        and facts.session is SessionState.FINISHING
+        and facts.finishing_for < FINISHING_SHOWN_FOR
+    ):
         return Status.FINISHING
     return Status.UNAVAILABLE if facts.stopped else Status.AVAILABLE
 
@@ -198,9 +240,12 @@ def connector_status(facts: Facts) -> Status:
 _POINT_ORDER = (
     Status.FAULTED,
     Status.CHARGING,
+    Status.SUSPENDED_EV,
+    Status.SUSPENDED_EVSE,
     Status.PREPARING,
     Status.FINISHING,
     Status.AVAILABLE,
+    Status.RESERVED,
     Status.UNAVAILABLE,
 )
 

@@ -4,9 +4,12 @@ Energy, prices and money are integers (`units`); times are Unix seconds, unless 
 otherwise. A record is replaced, never changed (`msgspec.structs.replace`).
 """
 
+from typing import Any
+
 from msgspec import Struct
 
 from common.errors import Reason
+from common.gateway_messages import CommandState, IdTagRow, Sample
 from common.messages import Role
 from common.states import EndReason, SessionState
 from common.units import Money, Price, WattHours, Watts
@@ -19,8 +22,10 @@ class Point(Struct, frozen=True, kw_only=True):
         price: For sessions that begin from now on.
         stopped: An operator took it out of order; survives everything but a resume.
         connectors: How many it has, numbered from 1.
-        last_seen: When something last came from its monitor.
+        last_seen: When something last came from its monitor, or its gateway.
         time_scale: Simulated seconds in a second; 1 but for a simulation.
+        ocpp_version: What it speaks with a gateway; None where a monitor speaks for it.
+        vendor, model, serial_number, firmware_version: As it said when it booted.
     """
 
     cp_id: str
@@ -31,6 +36,58 @@ class Point(Struct, frozen=True, kw_only=True):
     connectors: int = 1
     last_seen: int = 0
     time_scale: float = 1.0
+    ocpp_version: str | None = None
+    vendor: str | None = None
+    model: str | None = None
+    serial_number: str | None = None
+    firmware_version: str | None = None
+
+
+class LastConnection(Struct, frozen=True, kw_only=True):
+    """The newest connection of an OCPP charge point that was heard of.
+
+    Attributes:
+        node, partition, epoch: See `common.connection.Connection`.
+        open: It was not said to be closed.
+        ocpp_version: What is spoken over it.
+    """
+
+    cp_id: str
+    node: str
+    partition: int
+    epoch: int
+    open: bool = True
+    ocpp_version: str = "1.6"
+
+
+class ConnectorWord(Struct, frozen=True, kw_only=True):
+    """What an OCPP charge point last said of a connector; 0 is the whole charge point.
+
+    Attributes:
+        status: OCPP's word; None while it is Faulted, or unknown.
+        fault: OCPP's error code while it is Faulted.
+    """
+
+    cp_id: str
+    connector_id: int
+    status: str | None = None
+    fault: str | None = None
+
+
+class StoredSample(Struct, frozen=True, kw_only=True):
+    """A sampled value of an OCPP charge point's meter.
+
+    Attributes:
+        digest: Of all that the value is besides its point and time: the same one again is known
+            by these three.
+        transaction_id: As the charge point said it, known or not.
+    """
+
+    cp_id: str
+    digest: int
+    connector_id: int
+    transaction_id: int | None
+    sample: Sample
 
 
 class RequestKey(Struct, frozen=True, kw_only=True):
@@ -66,6 +123,10 @@ class Session(Struct, frozen=True, kw_only=True):
         disputed: Its engine sent a second, different ticket, which is not billed; without a
             ticket, the session itself was unknown when its engine's came.
         estimated: Its ticket was made of its last reading, because its engine's never came.
+        id_tag: At an OCPP charge point: what it was told, or told us, its driver by; else None.
+        transaction_id: Of the transaction that the session is there, once it has begun.
+        start_key: What makes a repeat of that transaction's start the same one.
+        meter_start_wh: Its meter's register when it began.
         request, digest: The request that began it, and its content's digest; a repeat joins it.
     """
 
@@ -95,6 +156,10 @@ class Session(Struct, frozen=True, kw_only=True):
     suspect: bool = False
     disputed: bool = False
     estimated: bool = False
+    id_tag: str | None = None
+    transaction_id: int | None = None
+    start_key: str | None = None
+    meter_start_wh: int | None = None
     request: RequestKey
     digest: str
     trace_id: str
@@ -187,18 +252,68 @@ class AuditEntry(Struct, frozen=True, kw_only=True):
     failed: int = 0
 
 
-class Credential(Struct, frozen=True, kw_only=True):
-    """What a monitor, a driver or an operator proves its id with.
+class StoredTag(Struct, frozen=True, kw_only=True):
+    """An id tag as it is stored.
 
     Attributes:
+        removed: It counts no more. Its row stays, so that whoever knew it learns of that.
+        change: Grows with everything that is done to any id tag: what is new since the last look.
+    """
+
+    tag: IdTagRow
+    removed: bool = False
+    change: int = 0
+
+
+class Credential(Struct, frozen=True, kw_only=True):
+    """What a monitor, a driver, an operator or a charge point proves its id with.
+
+    Attributes:
+        role: Whose it is: a role of the protocol, or `charge_point`.
         hash: All that is known of the secret.
         revoked_at: When it ceased to count; None while it counts.
         change: Grows with every credential made or revoked: what is new since the last look.
     """
 
-    role: Role
+    role: str
     id: str
     hash: str
     made_at: int
     revoked_at: int | None = None
     change: int
+
+
+class Command(Struct, frozen=True, kw_only=True):
+    """A command to an OCPP charge point.
+
+    Attributes:
+        command_id: Also its id on the wire, to the gateway and to the charge point.
+        action, payload: The call, as OCPP spells it.
+        message: What the gateway is sent, as JSON.
+        by: The operator, or `central`.
+        at_ms: When it was ordered, in Unix milliseconds: orders a charge point's commands.
+        changed_ms: When it came to its state, or was sent again.
+        expires_ms: Its deadline.
+        connection: The one that it was sent by last, `NODE PARTITION EPOCH`; None while it is
+            queued.
+        reason, entry_id: Why an operator ordered it, and its entry in the audit log.
+        answer: The payload of the charge point's answer.
+        error_code, error_description: Of its CALLERROR, or why it could not be asked.
+    """
+
+    command_id: str
+    cp_id: str
+    action: str
+    payload: dict[str, Any]
+    message: bytes
+    state: CommandState
+    by: str
+    at_ms: int
+    changed_ms: int
+    expires_ms: int
+    connection: str | None = None
+    reason: str | None = None
+    entry_id: str | None = None
+    answer: dict[str, Any] | None = None
+    error_code: str | None = None
+    error_description: str | None = None

@@ -189,7 +189,12 @@ def operator_row(session: Session) -> OperatorSessionRow:
     row = history_row(session)
     said = {name: getattr(row, name) for name in SessionRow.__struct_fields__}
     return OperatorSessionRow(
-        **said, driver_id=session.driver_id, suspect=session.suspect, disputed=session.disputed
+        **said,
+        driver_id=session.driver_id,
+        suspect=session.suspect,
+        disputed=session.disputed,
+        id_tag=session.id_tag,
+        transaction_id=session.transaction_id,
     )
 
 

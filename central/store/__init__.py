@@ -8,6 +8,7 @@ that only SQLite needs.
 """
 
 from central.store.changes import (
+    AddSample,
     AddTicket,
     AddToOutbox,
     Change,
@@ -16,20 +17,33 @@ from central.store.changes import (
     DropFromOutbox,
     DropStopIntent,
     ForgetAnswers,
+    ForgetCommands,
     NoteCluster,
     Remember,
     RenewLease,
     SaveAudit,
+    SaveCommand,
+    SaveConnection,
+    SaveConnector,
+    SaveIdTag,
     SavePoint,
     SaveReading,
     SaveSession,
     SaveStopIntent,
 )
 from central.store.database import migrate_database
-from central.store.queries import Snapshot, audit_cursor, cursor_of, ticket_cursor
+from central.store.queries import (
+    Snapshot,
+    audit_cursor,
+    command_cursor,
+    cursor_of,
+    sample_cursor,
+    ticket_cursor,
+)
 from central.store.store import Store
 
 __all__ = [
+    "AddSample",
     "AddTicket",
     "AddToOutbox",
     "Change",
@@ -38,10 +52,15 @@ __all__ = [
     "DropFromOutbox",
     "DropStopIntent",
     "ForgetAnswers",
+    "ForgetCommands",
     "NoteCluster",
     "Remember",
     "RenewLease",
     "SaveAudit",
+    "SaveCommand",
+    "SaveConnection",
+    "SaveConnector",
+    "SaveIdTag",
     "SavePoint",
     "SaveReading",
     "SaveSession",
@@ -49,7 +68,9 @@ __all__ = [
     "Snapshot",
     "Store",
     "audit_cursor",
+    "command_cursor",
     "cursor_of",
     "migrate_database",
+    "sample_cursor",
     "ticket_cursor",
 ]

@@ -4,11 +4,16 @@ from msgspec import Struct
 
 from central.rules.records import (
     AuditEntry,
+    Command,
+    ConnectorWord,
+    LastConnection,
     OutboxEntry,
     Point,
     RememberedAnswer,
     Session,
     StopIntent,
+    StoredSample,
+    StoredTag,
     Ticket,
 )
 from common.errors import ChargingError
@@ -35,11 +40,29 @@ class SavePoint(Struct, frozen=True):
     point: Point
 
 
+class SaveConnection(Struct, frozen=True):
+    """The charge point's newest connection is this one now."""
+
+    connection: LastConnection
+
+
+class SaveConnector(Struct, frozen=True):
+    """The charge point last said this of the connector."""
+
+    connector: ConnectorWord
+
+
+class AddSample(Struct, frozen=True):
+    """A sampled value. The same one again changes nothing."""
+
+    sample: StoredSample
+
+
 class SaveSession(Struct, frozen=True):
     """The session is like this now, whether it was known or not.
 
-    What it began with stays as it was first stored: point, connector, driver, price, currency,
-    target, `requested_ms`, request, digest and trace.
+    What it began with stays as it was first stored: point, driver, price, currency, target,
+    `requested_ms`, id tag, request, digest and trace.
 
     Attributes:
         since: As it is stored, where that is known: then what has not changed is not written.
@@ -124,6 +147,27 @@ class SaveAudit(Struct, frozen=True):
     entry: AuditEntry
 
 
+class SaveCommand(Struct, frozen=True):
+    """The command to an OCPP charge point is like this now, whether it was known or not."""
+
+    command: Command
+
+
+class ForgetCommands(Struct, frozen=True):
+    """Commands ordered before this Unix millisecond that are over are needed no more.
+
+    The oldest `FORGOTTEN_AT_ONCE` of them go; to be repeated.
+    """
+
+    before_ms: int
+
+
+class SaveIdTag(Struct, frozen=True):
+    """The id tag is like this now, whether it was known or not; its change gets the next number."""
+
+    tag: StoredTag
+
+
 class RenewLease(Struct, frozen=True):
     """We still lead: the lease is as young as this transaction."""
 
@@ -136,6 +180,9 @@ class NoteCluster(Struct, frozen=True):
 
 Change = (
     SavePoint
+    | SaveConnection
+    | SaveConnector
+    | AddSample
     | SaveSession
     | SaveReading
     | AddTicket
@@ -147,6 +194,9 @@ Change = (
     | AddToOutbox
     | DropFromOutbox
     | SaveAudit
+    | SaveCommand
+    | ForgetCommands
+    | SaveIdTag
     | NoteCluster
     | RenewLease
 )

@@ -4,23 +4,21 @@ A credential is never changed, only revoked: its row says when. `change` grows w
 serving central asks for what is new only.
 """
 
-from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager
 
 from sqlalchemy import Connection, func, insert, select, update
 from sqlalchemy.exc import DBAPIError
 
 from central.rules.records import Credential
 from central.store import rows
-from central.store.database import opened
+from central.store.database import opened, writing_beside
 from central.store.schema import credentials
 from common.errors import CannotStart
-from common.messages import Role
 
 _ALL = select(credentials).order_by(credentials.c.role, credentials.c.id, credentials.c.change)
 
 
-def add(url: str, role: Role, peer_id: str, hash_: str, now: int) -> None:
+def add(url: str, role: str, peer_id: str, hash_: str, now: int) -> None:
     """Store a new credential; a former one of this id is revoked by it.
 
     Raises:
@@ -31,7 +29,7 @@ def add(url: str, role: Role, peer_id: str, hash_: str, now: int) -> None:
         connection.execute(
             insert(credentials).values(
                 change=_next_change(connection),
-                role=role.value,
+                role=str(role),
                 id=peer_id,
                 hash=hash_,
                 made_at=now,
@@ -39,7 +37,7 @@ def add(url: str, role: Role, peer_id: str, hash_: str, now: int) -> None:
         )
 
 
-def revoke(url: str, role: Role, peer_id: str, now: int) -> bool:
+def revoke(url: str, role: str, peer_id: str, now: int) -> bool:
     """Let this id's credential count no more; False if it has none.
 
     Raises:
@@ -63,25 +61,15 @@ def listed(url: str) -> list[Credential]:
         raise CannotStart(f"cannot read the database: {error.orig}") from error
 
 
-@contextmanager
-def _writing(url: str) -> Iterator[Connection]:
-    database = opened(url)
-    try:
-        with database.writing.begin() as connection:
-            if database.dialect.name == "postgresql":
-                # One after the other, so that a change is never seen before a lower one; in
-                # SQLite only one may write at a time.
-                connection.exec_driver_sql(f"LOCK TABLE {credentials.name} IN EXCLUSIVE MODE")
-            yield connection
-    except DBAPIError as error:
-        raise CannotStart(f"cannot write to the database: {error.orig}") from error
+def _writing(url: str) -> AbstractContextManager[Connection]:
+    return writing_beside(url, credentials)
 
 
-def _revoke(connection: Connection, role: Role, peer_id: str, now: int) -> bool:
+def _revoke(connection: Connection, role: str, peer_id: str, now: int) -> bool:
     revoked = connection.execute(
         update(credentials)
         .where(
-            credentials.c.role == role.value,
+            credentials.c.role == str(role),
             credentials.c.id == peer_id,
             credentials.c.revoked_at.is_(None),
         )

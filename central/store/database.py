@@ -10,7 +10,17 @@ from dataclasses import dataclass
 from secrets import token_bytes
 from typing import Any
 
-from sqlalchemy import URL, Dialect, Engine, NullPool, create_engine, make_url, select
+from sqlalchemy import (
+    URL,
+    Connection,
+    Dialect,
+    Engine,
+    NullPool,
+    Table,
+    create_engine,
+    make_url,
+    select,
+)
 from sqlalchemy.exc import ArgumentError, DBAPIError, NoSuchModuleError
 
 from central.store import migrate, schema, sqlite
@@ -88,6 +98,25 @@ def opened(text: str, *, busy_timeout: float = BUSY_TIMEOUT) -> Database:
         if url.get_backend_name() == "sqlite":
             return _opened_sqlite(url, busy_timeout)
         return _opened_server(url)
+
+
+@contextmanager
+def writing_beside(url: str, table: Table) -> Iterator[Connection]:
+    """A transaction of another program than the central that serves, for changes of this table.
+
+    Raises:
+        CannotStart: The database cannot be used; the sentence says why. Nothing was written.
+    """
+    database = opened(url)
+    try:
+        with database.writing.begin() as connection:
+            if database.dialect.name == "postgresql":
+                # One after the other, so that a change is never seen before a lower one; in
+                # SQLite only one may write at a time.
+                connection.exec_driver_sql(f"LOCK TABLE {table.name} IN EXCLUSIVE MODE")
+            yield connection
+    except DBAPIError as error:
+        raise CannotStart(f"cannot write to the database: {error.orig}") from error
 
 
 def kafka_secret(database: Database) -> bytes:

@@ -8,28 +8,38 @@ from collections.abc import Callable, Sequence
 from typing import Any, TypeVar
 
 from msgspec import Struct
-from sqlalchemy import Column, Connection, Select, bindparam, func, select, tuple_
+from sqlalchemy import Column, Connection, Select, bindparam, func, select, text, tuple_
 
 from central.rules.records import (
     AuditEntry,
+    Command,
+    ConnectorWord,
     Credential,
+    LastConnection,
     OutboxEntry,
     Point,
     RememberedAnswer,
     RequestKey,
     Session,
     StopIntent,
+    StoredSample,
+    StoredTag,
     Ticket,
 )
-from central.store import rows
+from central.store import rows, schema
 from central.store.schema import (
     answers,
     audit,
     cluster,
+    commands,
+    connections,
+    connectors,
     credentials,
+    id_tags,
     lease,
     outbox,
     points,
+    samples,
     sessions,
     stop_intents,
     tickets,
@@ -66,6 +76,9 @@ class Snapshot(Struct, frozen=True, kw_only=True):
         outbox: The first entries by number, `OUTBOX_AT_ONCE` at most; `Store.outbox` has the rest.
         highest_outbox: The highest number in the outbox; 0 if it is empty.
         cluster_id: The Kafka cluster that was reached last; None if none ever was.
+        commands: To OCPP charge points, of which something is still to come; oldest first.
+        connections: The newest of each OCPP charge point.
+        connectors: What OCPP charge points last said of each connector.
     """
 
     points: tuple[Point, ...]
@@ -76,9 +89,14 @@ class Snapshot(Struct, frozen=True, kw_only=True):
     outbox: tuple[OutboxEntry, ...]
     highest_outbox: int
     cluster_id: str | None
+    commands: tuple[Command, ...] = ()
+    connections: tuple[LastConnection, ...] = ()
+    connectors: tuple[ConnectorWord, ...] = ()
 
 
 _POINTS = select(points).order_by(points.c.cp_id)
+_CONNECTIONS = select(connections)
+_CONNECTORS = select(connectors)
 _OPEN_SESSIONS = (
     select(sessions).where(sessions.c.open).order_by(sessions.c.requested_ms, sessions.c.session_id)
 )
@@ -104,6 +122,19 @@ _CHANGED_CREDENTIALS = (
     .where(credentials.c.change > bindparam("after"))
     .order_by(credentials.c.change)
 )
+_CHANGED_TAGS = (
+    select(id_tags).where(id_tags.c.change > bindparam("after")).order_by(id_tags.c.change)
+)
+_OF_TRANSACTION = select(sessions).where(
+    sessions.c.transaction_id == bindparam("transaction_id")
+)
+_OF_START = select(sessions).where(sessions.c.start_key == bindparam("start_key"))
+_UNDECIDED_COMMANDS = (
+    select(commands)
+    .where(text(schema.COMMAND_UNDECIDED))
+    .order_by(commands.c.at_ms, commands.c.command_id)
+)
+_COMMAND = select(commands).where(commands.c.command_id == bindparam("command_id"))
 _CURSOR = re.compile(r"([0-9]{1,18})/(.{1,64})", re.DOTALL)
 
 
@@ -113,6 +144,8 @@ def snapshot(connection: Connection) -> Snapshot:
     latest = list(connection.execute(_LATEST_ANSWERS, {"limit": ANSWERS_AT_ONCE + 1}))
     return Snapshot(
         points=tuple(map(rows.point_from, connection.execute(_POINTS))),
+        connections=tuple(map(rows.connection_from, connection.execute(_CONNECTIONS))),
+        connectors=tuple(map(rows.connector_from, connection.execute(_CONNECTORS))),
         sessions=tuple(map(rows.session_from, connection.execute(_OPEN_SESSIONS))),
         stop_intents=tuple(map(rows.intent_from, connection.execute(_STOP_INTENTS))),
         answers=tuple(map(rows.answer_from, reversed(latest[:ANSWERS_AT_ONCE]))),
@@ -120,6 +153,7 @@ def snapshot(connection: Connection) -> Snapshot:
         outbox=tuple(outbox_page(connection, 0, OUTBOX_AT_ONCE)),
         highest_outbox=connection.execute(_HIGHEST_OUTBOX).scalar_one(),
         cluster_id=connection.execute(_CLUSTER).scalar(),
+        commands=tuple(map(rows.command_from, connection.execute(_UNDECIDED_COMMANDS))),
     )
 
 
@@ -140,6 +174,18 @@ def sessions_of(connection: Connection, ids: Sequence[str]) -> dict[str, Session
             session = rows.session_from(row)
             found[session.session_id] = session
     return found
+
+
+def session_of_transaction(connection: Connection, transaction_id: int) -> Session | None:
+    """The session that is this transaction at an OCPP charge point."""
+    row = connection.execute(_OF_TRANSACTION, {"transaction_id": transaction_id}).one_or_none()
+    return None if row is None else rows.session_from(row)
+
+
+def session_of_start(connection: Connection, start_key: str) -> Session | None:
+    """The session whose transaction began with this."""
+    row = connection.execute(_OF_START, {"start_key": start_key}).one_or_none()
+    return None if row is None else rows.session_from(row)
 
 
 def lease_epoch(connection: Connection) -> int | None:
@@ -226,17 +272,57 @@ def audit_list(
     return _page(connection, wanted, order, after, limit, rows.audit_from, audit_cursor)
 
 
+def command(connection: Connection, command_id: str) -> Command | None:
+    """The command with this id, while it is kept."""
+    row = connection.execute(_COMMAND, {"command_id": command_id}).one_or_none()
+    return None if row is None else rows.command_from(row)
+
+
+def command_list(
+    connection: Connection, cp_id: str | None, after: Place | None, limit: int
+) -> tuple[list[Command], str | None]:
+    """A page of the commands to OCPP charge points, latest first; the next cursor."""
+    wanted = select(commands)
+    if cp_id is not None:
+        wanted = wanted.where(commands.c.cp_id == cp_id)
+    order = commands.c.at_ms, commands.c.command_id
+    return _page(connection, wanted, order, after, limit, rows.command_from, command_cursor)
+
+
+def sample_list(
+    connection: Connection,
+    cp_id: str,
+    transaction_id: int | None,
+    after: Place | None,
+    limit: int,
+) -> tuple[list[StoredSample], str | None]:
+    """A page of a charge point's sampled values, or of one transaction's, latest first; the next
+    cursor.
+    """
+    wanted = select(samples).where(samples.c.cp_id == cp_id)
+    if transaction_id is not None:
+        wanted = wanted.where(samples.c.transaction_id == transaction_id)
+    order = samples.c.at_ms, samples.c.digest
+    after_digest = None if after is None else (after[0], _digest_of(after[1]))
+    return _page(connection, wanted, order, after_digest, limit, rows.sample_from, sample_cursor)
+
+
 def changed_credentials(connection: Connection, after: int) -> list[Credential]:
     """The credentials that were made or revoked after this change, in that order."""
     found = connection.execute(_CHANGED_CREDENTIALS, {"after": after})
     return list(map(rows.credential_from, found))
 
 
+def changed_tags(connection: Connection, after: int) -> list[StoredTag]:
+    """The id tags to which anything was done after this change, in that order."""
+    return list(map(rows.tag_from, connection.execute(_CHANGED_TAGS, {"after": after})))
+
+
 def _page(
     connection: Connection,
     wanted: Select[Any],
     order: tuple[Column[Any], Column[Any]],
-    after: Place | None,
+    after: tuple[int, str | int] | None,
     limit: int,
     record: Callable[[rows.Stored], R],
     cursor: Callable[[R], str],
@@ -265,6 +351,22 @@ def ticket_cursor(ticket: Ticket) -> str:
 def audit_cursor(entry: AuditEntry) -> str:
     """Where the page behind this entry begins."""
     return f"{entry.at}/{entry.entry_id}"
+
+
+def command_cursor(command: Command) -> str:
+    """Where the page behind this command begins."""
+    return f"{command.at_ms}/{command.command_id}"
+
+
+def sample_cursor(stored: StoredSample) -> str:
+    """Where the page behind this sampled value begins."""
+    return f"{stored.sample.at_ms}/{stored.digest}"
+
+
+def _digest_of(text: str) -> int:
+    if not (text.isascii() and text.isdecimal() and len(text) < 20):
+        raise ValueError(f"no cursor of this list: {text!r}")
+    return int(text)
 
 
 def place_of(cursor: str) -> Place:

@@ -7,18 +7,26 @@ A row has the columns of `schema` in their order. Its values are the driver's ow
 from collections.abc import Sequence
 from typing import Any
 
+import msgspec
+
 from central.rules.records import (
     AuditEntry,
+    Command,
+    ConnectorWord,
     Credential,
+    LastConnection,
     OutboxEntry,
     Point,
     RememberedAnswer,
     RequestKey,
     Session,
     StopIntent,
+    StoredSample,
+    StoredTag,
     Ticket,
 )
 from common.errors import Reason
+from common.gateway_messages import CommandState, IdTagRow, Sample
 from common.messages import Role
 from common.states import EndReason, SessionState
 from common.units import Money, Price, WattHours, Watts
@@ -39,11 +47,17 @@ def point_row(point: Point) -> Row:
         point.connectors,
         point.last_seen,
         point.time_scale,
+        point.ocpp_version,
+        point.vendor,
+        point.model,
+        point.serial_number,
+        point.firmware_version,
     )
 
 
 def point_from(row: Stored) -> Point:
-    cp_id, location, max_rate, price, stopped, connectors, last_seen, time_scale = row
+    cp_id, location, max_rate, price, stopped, connectors, last_seen, time_scale, *said = row
+    ocpp_version, vendor, model, serial_number, firmware_version = said
     return Point(
         cp_id=cp_id,
         location=location,
@@ -53,6 +67,94 @@ def point_from(row: Stored) -> Point:
         connectors=connectors,
         last_seen=last_seen,
         time_scale=time_scale,
+        ocpp_version=ocpp_version,
+        vendor=vendor,
+        model=model,
+        serial_number=serial_number,
+        firmware_version=firmware_version,
+    )
+
+
+def connection_row(connection: LastConnection) -> Row:
+    return (
+        connection.cp_id,
+        connection.node,
+        connection.partition,
+        connection.epoch,
+        connection.open,
+        connection.ocpp_version,
+    )
+
+
+def connection_from(row: Stored) -> LastConnection:
+    cp_id, node, partition, epoch, is_open, ocpp_version = row
+    return LastConnection(
+        cp_id=cp_id,
+        node=node,
+        partition=partition,
+        epoch=epoch,
+        open=bool(is_open),
+        ocpp_version=ocpp_version,
+    )
+
+
+def connector_row(connector: ConnectorWord) -> Row:
+    return (connector.cp_id, connector.connector_id, connector.status, connector.fault)
+
+
+def connector_from(row: Stored) -> ConnectorWord:
+    cp_id, connector_id, status, fault = row
+    return ConnectorWord(cp_id=cp_id, connector_id=connector_id, status=status, fault=fault)
+
+
+def sample_row(stored: StoredSample) -> Row:
+    sample = stored.sample
+    return (
+        stored.cp_id,
+        sample.at_ms,
+        stored.digest,
+        stored.connector_id,
+        stored.transaction_id,
+        sample.value,
+        sample.measurand,
+        sample.unit,
+        sample.context,
+        sample.location,
+        sample.phase,
+        sample.format,
+    )
+
+
+def sample_from(row: Stored) -> StoredSample:
+    (
+        cp_id,
+        at_ms,
+        digest,
+        connector_id,
+        transaction_id,
+        value,
+        measurand,
+        unit,
+        context,
+        location,
+        phase,
+        form,
+    ) = row
+    return StoredSample(
+        cp_id=cp_id,
+        digest=digest,
+        connector_id=connector_id,
+        transaction_id=transaction_id,
+        sample=Sample(
+            at_ms=at_ms,
+            value=value,
+            measurand=measurand,
+            unit=unit,
+            context=context,
+            location=location,
+            phase=phase,
+            format=form,
+        ),
     )
 
 
@@ -66,7 +168,7 @@ def is_open(session: Session) -> bool:
     )
 
 
-INDEXED = ("state", "holds_connector", "holds_driver", "open")
+INDEXED = ("state", "holds_connector", "holds_driver", "open", "transaction_id", "start_key")
 """The columns of a session that change and stand in an index."""
 
 
@@ -76,6 +178,8 @@ def indexed_alike(session: Session, other: Session) -> bool:
         session.state is other.state
         and session.holds_connector == other.holds_connector
         and session.holds_driver == other.holds_driver
+        and session.connector_id == other.connector_id
+        and session.transaction_id == other.transaction_id
         and is_open(session) == is_open(other)
     )
 
@@ -117,6 +221,10 @@ def session_row(session: Session) -> Row:
         session.suspect,
         session.disputed,
         session.estimated,
+        session.id_tag,
+        session.transaction_id,
+        session.start_key,
+        session.meter_start_wh,
     )
 
 
@@ -154,6 +262,10 @@ def session_from(row: Stored) -> Session:
         suspect,
         disputed,
         estimated,
+        id_tag,
+        transaction_id,
+        start_key,
+        meter_start_wh,
     ) = row
     return Session(
         session_id=session_id,
@@ -182,6 +294,10 @@ def session_from(row: Stored) -> Session:
         suspect=bool(suspect),
         disputed=bool(disputed),
         estimated=bool(estimated),
+        id_tag=id_tag,
+        transaction_id=transaction_id,
+        start_key=start_key,
+        meter_start_wh=meter_start_wh,
         request=RequestKey(role=Role(role), sender=sender, message_id=message_id),
         digest=digest,
         trace_id=trace_id,
@@ -326,10 +442,107 @@ def audit_from(row: Stored) -> AuditEntry:
     )
 
 
+def command_row(command: Command) -> Row:
+    return (
+        command.command_id,
+        command.cp_id,
+        command.action,
+        _as_json(command.payload),
+        command.message,
+        command.state.value,
+        command.by,
+        command.at_ms,
+        command.changed_ms,
+        command.expires_ms,
+        command.connection,
+        command.reason,
+        command.entry_id,
+        None if command.answer is None else _as_json(command.answer),
+        command.error_code,
+        command.error_description,
+    )
+
+
+def command_from(row: Stored) -> Command:
+    (
+        command_id,
+        cp_id,
+        action,
+        payload,
+        message,
+        state,
+        ordered_by,
+        at_ms,
+        changed_ms,
+        expires_ms,
+        connection,
+        reason,
+        entry_id,
+        answer,
+        error_code,
+        error_description,
+    ) = row
+    return Command(
+        command_id=command_id,
+        cp_id=cp_id,
+        action=action,
+        payload=msgspec.json.decode(payload),
+        message=bytes(message),
+        state=CommandState(state),
+        by=ordered_by,
+        at_ms=at_ms,
+        changed_ms=changed_ms,
+        expires_ms=expires_ms,
+        connection=connection,
+        reason=reason,
+        entry_id=entry_id,
+        answer=None if answer is None else msgspec.json.decode(answer),
+        error_code=error_code,
+        error_description=error_description,
+    )
+
+
+def _as_json(payload: dict[str, Any]) -> str:
+    return msgspec.json.encode(payload).decode()
+
+
+def tag_row(key: str, stored: StoredTag) -> Row:
+    """Less the number of the change, which the database gives."""
+    tag = stored.tag
+    return (
+        key,
+        tag.id_tag,
+        tag.driver_id,
+        tag.parent_id_tag,
+        tag.expires_at,
+        tag.blocked,
+        tag.max_concurrent,
+        tag.note,
+        stored.removed,
+    )
+
+
+def tag_from(row: Stored) -> StoredTag:
+    _key, id_tag, driver_id, parent, expires_at, blocked, concurrent, note, removed, change = row
+    return StoredTag(
+        tag=IdTagRow(
+            id_tag=id_tag,
+            driver_id=driver_id,
+            parent_id_tag=parent,
+            expires_at=expires_at,
+            blocked=bool(blocked),
+            max_concurrent=concurrent,
+            note=note,
+        ),
+        removed=bool(removed),
+        change=change,
+    )
+
+
 def credential_from(row: Stored) -> Credential:
     change, role, peer_id, hash_, made_at, revoked_at = row
     return Credential(
-        role=Role(role),
+        role=role,
         id=peer_id,
         hash=hash_,
         made_at=made_at,

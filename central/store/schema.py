@@ -28,6 +28,7 @@ from sqlalchemy import (
     text,
 )
 
+from common.gateway_messages import CommandState
 from common.states import SessionState
 
 metadata = MetaData(
@@ -59,6 +60,52 @@ points = Table(
     Column("connectors", Integer, nullable=False),
     Column("last_seen", BigInteger, nullable=False),
     Column("time_scale", Double, nullable=False, server_default=text("1")),
+    Column("ocpp_version", Text, comment="as its gateway says; none: a monitor speaks for it"),
+    Column("vendor", Text),
+    Column("model", Text),
+    Column("serial_number", Text),
+    Column("firmware_version", Text),
+)
+
+connections = Table(
+    "connections",
+    metadata,
+    Column("cp_id", Text, primary_key=True),
+    Column("node", Text, nullable=False),
+    Column("partition", Integer, nullable=False),
+    Column("epoch", BigInteger, nullable=False),
+    Column("open", Boolean, nullable=False),
+    Column("ocpp_version", Text, nullable=False),
+)
+
+connectors = Table(
+    "connectors",
+    metadata,
+    Column("cp_id", Text, nullable=False),
+    Column("connector_id", Integer, nullable=False),
+    Column("status", Text, comment="the charge point's last word, if it is not Faulted"),
+    Column("fault", Text),
+    PrimaryKeyConstraint("cp_id", "connector_id"),
+)
+
+samples = Table(
+    "samples",
+    metadata,
+    Column("cp_id", Text, nullable=False),
+    Column("at_ms", BigInteger, nullable=False),
+    Column("digest", BigInteger, nullable=False, comment="of all that follows"),
+    Column("connector_id", Integer, nullable=False),
+    Column("transaction_id", BigInteger),
+    Column("value", Text, nullable=False),
+    Column("measurand", Text, nullable=False),
+    Column("unit", Text, nullable=False),
+    Column("context", Text, nullable=False),
+    Column("location", Text, nullable=False),
+    Column("phase", Text),
+    Column("format", Text, nullable=False),
+    # A charge point's latest go to one page of the tree: its time is in front of the digest.
+    PrimaryKeyConstraint("cp_id", "at_ms", "digest"),
+    sqlite_with_rowid=False,
 )
 
 sessions = Table(
@@ -66,7 +113,7 @@ sessions = Table(
     metadata,
     Column("session_id", Text, primary_key=True),
     Column("cp_id", Text, ForeignKey("points.cp_id"), nullable=False, info=FIXED),
-    Column("connector_id", Integer, nullable=False, info=FIXED),
+    Column("connector_id", Integer, nullable=False),
     Column("driver_id", Text, nullable=False, info=FIXED),
     Column("state", Text, nullable=False),
     Column("price", BigInteger, nullable=False, info=FIXED),
@@ -96,6 +143,10 @@ sessions = Table(
     Column("suspect", Boolean, nullable=False, server_default=false()),
     Column("disputed", Boolean, nullable=False, server_default=false()),
     Column("estimated", Boolean, nullable=False, server_default=false()),
+    Column("id_tag", Text, info=FIXED, comment="at an OCPP charge point alone, as all that follow"),
+    Column("transaction_id", BigInteger),
+    Column("start_key", Text, comment="point/connector/time/meter/id tag of its StartTransaction"),
+    Column("meter_start_wh", BigInteger),
     CheckConstraint(f"state IN ({', '.join(repr(s.value) for s in SessionState)})", name="state"),
     CheckConstraint("energy >= 0 AND cost >= 0", name="amounts"),
     Index("ix_sessions_history", "driver_id", "requested_ms", "session_id"),
@@ -103,6 +154,21 @@ sessions = Table(
     Index("ix_sessions_newest", "requested_ms", "session_id"),
     Index("ix_sessions_of_point", "cp_id", "requested_ms", "session_id"),
     Index("ix_sessions_in_state", "state", "requested_ms", "session_id"),
+    # A transaction has one session, and a StartTransaction has one transaction.
+    Index(
+        "uq_sessions_transaction_id",
+        "transaction_id",
+        unique=True,
+        sqlite_where=text("transaction_id IS NOT NULL"),
+        postgresql_where=text("transaction_id IS NOT NULL"),
+    ),
+    Index(
+        "uq_sessions_start_key",
+        "start_key",
+        unique=True,
+        sqlite_where=text("start_key IS NOT NULL"),
+        postgresql_where=text("start_key IS NOT NULL"),
+    ),
     # What a start reads: a handful of rows, however many there are in all.
     Index(
         "ix_sessions_open",
@@ -221,6 +287,56 @@ audit = Table(
     Column("succeeded", BigInteger, nullable=False),
     Column("failed", BigInteger, nullable=False),
     Index("ix_audit_newest", "at", "entry_id"),
+)
+
+COMMAND_UNDECIDED = "state IN ('queued', 'sent', 'unknown')"
+"""Of a command to an OCPP charge point: something is still to come of it."""
+
+commands = Table(
+    "commands",
+    metadata,
+    Column("command_id", Text, primary_key=True),
+    Column("cp_id", Text, nullable=False, info=FIXED),
+    Column("action", Text, nullable=False, info=FIXED),
+    Column("payload", Text, nullable=False, info=FIXED),
+    Column("message", LargeBinary, nullable=False, info=FIXED),
+    Column("state", Text, nullable=False),
+    Column("ordered_by", Text, nullable=False, info=FIXED),
+    Column("at_ms", BigInteger, nullable=False, info=FIXED),
+    Column("changed_ms", BigInteger, nullable=False),
+    Column("expires_ms", BigInteger, nullable=False, info=FIXED),
+    Column("connection", Text, comment="the one that it was sent by last"),
+    Column("reason", Text, info=FIXED),
+    Column("entry_id", Text, info=FIXED, comment="its entry in the audit log"),
+    Column("answer", Text),
+    Column("error_code", Text),
+    Column("error_description", Text),
+    CheckConstraint(f"state IN ({', '.join(repr(s.value) for s in CommandState)})", name="state"),
+    Index("ix_commands_newest", "at_ms", "command_id"),
+    Index("ix_commands_of_point", "cp_id", "at_ms", "command_id"),
+    # What a start reads.
+    Index(
+        "ix_commands_undecided",
+        "at_ms",
+        sqlite_where=text(COMMAND_UNDECIDED),
+        postgresql_where=text(COMMAND_UNDECIDED),
+    ),
+)
+
+id_tags = Table(
+    "id_tags",
+    metadata,
+    Column("key", Text, primary_key=True, comment="the id tag without regard to case"),
+    Column("id_tag", Text, nullable=False),
+    Column("driver_id", Text),
+    Column("parent_id_tag", Text),
+    Column("expires_at", BigInteger),
+    Column("blocked", Boolean, nullable=False),
+    Column("max_concurrent", Integer, nullable=False),
+    Column("note", Text),
+    Column("removed", Boolean, nullable=False),
+    Column("change", BigInteger, nullable=False),
+    Index("uq_id_tags_change", "change", unique=True),
 )
 
 credentials = Table(

@@ -14,8 +14,10 @@ from sqlalchemy import (
     Table,
     bindparam,
     delete,
+    func,
     literal_column,
     select,
+    text,
     tuple_,
     update,
 )
@@ -23,10 +25,12 @@ from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.sql.compiler import SQLCompiler
 from sqlalchemy.sql.expression import ClauseElement
 
+from central.rules.id_tags import folded
 from central.rules.records import Session
 from central.store import rows, schema
 from central.store.changes import (
     FORGOTTEN_AT_ONCE,
+    AddSample,
     AddTicket,
     AddToOutbox,
     Change,
@@ -34,10 +38,15 @@ from central.store.changes import (
     DropFromOutbox,
     DropStopIntent,
     ForgetAnswers,
+    ForgetCommands,
     NoteCluster,
     Remember,
     RenewLease,
     SaveAudit,
+    SaveCommand,
+    SaveConnection,
+    SaveConnector,
+    SaveIdTag,
     SavePoint,
     SaveReading,
     SaveSession,
@@ -46,6 +55,9 @@ from central.store.changes import (
 
 LANES = (
     schema.points,
+    schema.connections,
+    schema.connectors,
+    schema.samples,
     schema.sessions,
     schema.tickets,
     schema.answers,
@@ -53,6 +65,8 @@ LANES = (
     schema.outbox,
     schema.cluster,
     schema.audit,
+    schema.commands,
+    schema.id_tags,
     schema.lease,
 )
 """The tables that changes write to, what others refer to first."""
@@ -109,6 +123,9 @@ class Statements:
         else:
             self.epoch = self._text(select(lease.c.epoch), [])
         self._save_point = self._upsert(schema.points)
+        self._save_connection = self._upsert(schema.connections)
+        self._save_connector = self._upsert(schema.connectors)
+        self._add_sample = self._insert_new(schema.samples)
         self._save_session = self._upsert(schema.sessions)
         self._update_session = self._updating(schema.sessions)
         self._update_details = self._updating(schema.sessions, without=rows.INDEXED)
@@ -123,11 +140,16 @@ class Statements:
         self._drop_from_outbox = self._dropping()
         self._note_cluster = self._upsert(schema.cluster)
         self._save_audit = self._upsert(schema.audit)
+        self._save_command = self._upsert(schema.commands)
+        self._forget_commands = self._forgetting_commands()
+        self._save_id_tag = self._numbering(schema.id_tags)
         self._renew_lease = self._renewing()
 
     def prepare(self, change: Change) -> Step:
         """The statement that makes this change, and its values."""
         match change:
+            case AddSample(sample):
+                return self._add_sample, rows.sample_row(sample)
             case SaveSession(session, since):
                 return self._saved(session, since)
             case SaveReading(session_id, energy, rate, sequence):
@@ -145,6 +167,10 @@ class Statements:
                 return self._correct_ticket, rows.ticket_row(ticket)
             case SavePoint(point):
                 return self._save_point, rows.point_row(point)
+            case SaveConnection(newest):
+                return self._save_connection, rows.connection_row(newest)
+            case SaveConnector(connector):
+                return self._save_connector, rows.connector_row(connector)
             case SaveStopIntent(intent):
                 return self._save_intent, rows.intent_row(intent)
             case DropStopIntent(session_id):
@@ -153,6 +179,12 @@ class Statements:
                 return self._forget, (before,)
             case SaveAudit(audit_entry):
                 return self._save_audit, rows.audit_row(audit_entry)
+            case SaveCommand(command):
+                return self._save_command, rows.command_row(command)
+            case ForgetCommands(before_ms):
+                return self._forget_commands, (before_ms,)
+            case SaveIdTag(tag):
+                return self._save_id_tag, rows.tag_row(folded(tag.tag.id_tag), tag)
             case NoteCluster(cluster_id):
                 return self._note_cluster, (1, cluster_id)
             case RenewLease():
@@ -215,6 +247,18 @@ class Statements:
         )
         return self._statement(table, delete(table).where(tuple_(*keys).in_(oldest)), ["before"])
 
+    def _forgetting_commands(self) -> Statement:
+        table = schema.commands
+        oldest = (
+            select(table.c.command_id)
+            .where(table.c.at_ms < bindparam("before"), text(f"NOT ({schema.COMMAND_UNDECIDED})"))
+            .order_by(table.c.at_ms)
+            .limit(literal_column(str(FORGOTTEN_AT_ONCE)))
+            .offset(literal_column("0"))
+        )
+        forgotten = delete(table).where(table.c.command_id.in_(oldest))
+        return self._statement(table, forgotten, ["before"])
+
     def _dropping(self) -> Statement:
         table = schema.outbox
         number = table.c.number
@@ -229,6 +273,11 @@ class Statements:
     def _insert(self, table: Table) -> Statement:
         return self._statement(table, insert(self._dialect, table), table.columns.keys())
 
+    def _insert_new(self, table: Table) -> Statement:
+        """An insert that leaves alone what is there."""
+        statement = insert(self._dialect, table).on_conflict_do_nothing()
+        return self._statement(table, statement, table.columns.keys())
+
     def _upsert(self, table: Table) -> Statement:
         statement = insert(self._dialect, table)
         upsert = statement.on_conflict_do_update(
@@ -240,6 +289,11 @@ class Statements:
             },
         )
         return self._statement(table, upsert, table.columns.keys())
+
+    def _numbering(self, table: Table) -> Statement:
+        """An upsert that gives the row's change the next number."""
+        given = [column.name for column in table.columns if column.name != "change"]
+        return self._statement(table, numbering(self._dialect, table), given)
 
     def _delete(self, table: Table) -> Statement:
         (key,) = table.primary_key.columns
@@ -263,6 +317,24 @@ def database_now(dialect: Dialect) -> ColumnElement[float]:
     if dialect.name == "postgresql":
         return literal_column("extract(epoch from clock_timestamp())::double precision")
     return literal_column("(julianday('now') - 2440587.5) * 86400.0")
+
+
+def numbering(dialect: Dialect, table: Table) -> sqlite.Insert | postgresql.Insert:
+    """An upsert of a whole row but its `change`, which gets the next number.
+
+    Where many may write at once, each must have locked the table, or a change may be seen before a
+    lower one.
+    """
+    highest = func.coalesce(func.max(table.c.change), literal_column("0"))
+    values: dict[str, Any] = {
+        column.name: bindparam(column.name) for column in table.columns if column.name != "change"
+    }
+    values["change"] = select(highest + literal_column("1")).scalar_subquery()
+    statement = insert(dialect, table).values(values)
+    return statement.on_conflict_do_update(
+        index_elements=list(table.primary_key.columns),
+        set_={c.name: statement.excluded[c.name] for c in table.columns if not c.primary_key},
+    )
 
 
 def insert(dialect: Dialect, table: Table) -> sqlite.Insert | postgresql.Insert:

@@ -11,11 +11,14 @@ from sqlalchemy.exc import DBAPIError
 
 from central.rules.records import (
     AuditEntry,
+    Command,
     Credential,
     OutboxEntry,
     RememberedAnswer,
     RequestKey,
     Session,
+    StoredSample,
+    StoredTag,
     Ticket,
 )
 from central.store import queries
@@ -151,6 +154,16 @@ class Store:
         """Those of these sessions that are stored, by their ids."""
         return await self._read(partial(queries.sessions_of, ids=tuple(ids)))
 
+    async def session_of_transaction(self, transaction_id: int) -> Session | None:
+        """The session that is this transaction at an OCPP charge point."""
+        return await self._read(
+            partial(queries.session_of_transaction, transaction_id=transaction_id)
+        )
+
+    async def session_of_start(self, start_key: str) -> Session | None:
+        """The session whose transaction began with this; see `rules.transactions.start_key`."""
+        return await self._read(partial(queries.session_of_start, start_key=start_key))
+
     async def ticket(self, session_id: str) -> Ticket | None:
         """The session's bill, once there is one."""
         return await self._read(partial(queries.ticket, session_id=session_id))
@@ -202,6 +215,18 @@ class Store:
             lambda c: queries.ticket_list(c, cp_id, driver_id, since, until, place, limit)
         )
 
+    async def samples(
+        self, cp_id: str, *, transaction_id: int | None = None, after: str | None = None, limit: int
+    ) -> tuple[list[StoredSample], str | None]:
+        """A page of a charge point's sampled values, or of one transaction's; as `session_list`.
+
+        By the charge point's own times, the latest first.
+        """
+        place = _place(after)
+        return await self._read(
+            lambda c: queries.sample_list(c, cp_id, transaction_id, place, limit)
+        )
+
     async def audit(
         self, *, since: int | None = None, after: str | None = None, limit: int
     ) -> tuple[list[AuditEntry], str | None]:
@@ -209,9 +234,24 @@ class Store:
         place = _place(after)
         return await self._read(lambda c: queries.audit_list(c, since, place, limit))
 
+    async def command(self, command_id: str) -> Command | None:
+        """The command to an OCPP charge point with this id, while it is kept."""
+        return await self._read(partial(queries.command, command_id=command_id))
+
+    async def command_list(
+        self, *, cp_id: str | None = None, after: str | None = None, limit: int
+    ) -> tuple[list[Command], str | None]:
+        """A page of the commands to OCPP charge points, the latest first; as `session_list`."""
+        place = _place(after)
+        return await self._read(lambda c: queries.command_list(c, cp_id, place, limit))
+
     async def credentials(self, after: int) -> list[Credential]:
         """The credentials that were made or revoked after this change, in that order."""
         return await self._read(partial(queries.changed_credentials, after=after))
+
+    async def id_tags(self, after: int) -> list[StoredTag]:
+        """The id tags to which anything was done after this change, in that order."""
+        return await self._read(partial(queries.changed_tags, after=after))
 
     async def lease_epoch(self) -> int | None:
         """Of whoever holds the lease now; None if nobody ever did."""

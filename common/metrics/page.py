@@ -5,7 +5,7 @@ from collections.abc import Iterable, Iterator
 from common.metrics.metric import Metric
 from common.metrics.pulse import ALIVE_WITHIN
 from common.metrics.server import MAX_CONNECTIONS, OPEN_FOR
-from common.metrics.table import ALL, METRICS
+from common.metrics.table import ALL, KAFKA, LINKED, METRICS
 
 Row = tuple[str, ...]
 
@@ -35,7 +35,8 @@ def metrics_page() -> Iterator[str]:
                 "`/readyz`",
                 "200 while the program serves; 503, with a sentence, while it lacks what it needs:"
                 " central the database and the lead, an engine its journal, a monitor its engine"
-                " and central, a driver central. A restart would not help.",
+                " and central, a driver central, a gateway Kafka, its partition and the list of who"
+                " may connect. A restart would not help.",
             ),
         ),
     )
@@ -53,10 +54,12 @@ def metrics_page() -> Iterator[str]:
     )
     for programs, title in (
         (ALL, "Every program"),
-        (("central", "monitor"), "Central and monitor"),
+        (LINKED, "Every program but the gateway"),
+        (KAFKA, "Central, monitor and gateway"),
         (("central",), "Central"),
         (("engine",), "Engine"),
         (("monitor",), "Monitor"),
+        (("gateway",), "Gateway"),
     ):
         yield f"## {title}"
         yield _table(

@@ -6,11 +6,13 @@ the smallest unit of the bill, so that no sum of it is ever rounded.
 
 from common.metrics.metric import Metric
 
-ALL = ("central", "engine", "monitor", "driver")
-KAFKA = ("central", "monitor")
+ALL = ("central", "engine", "monitor", "driver", "gateway")
+LINKED = ("central", "engine", "monitor", "driver")
+KAFKA = ("central", "monitor", "gateway")
 CENTRAL = ("central",)
 ENGINE = ("engine",)
 MONITOR = ("monitor",)
+GATEWAY = ("gateway",)
 
 # -- The program itself --
 
@@ -32,7 +34,7 @@ LOOP_SILENCE = Metric(
     ALL,
 )
 IN_WORK = Metric(
-    "ev_requests_in_work", "gauge", "Handlers that have begun and wait for something.", ALL
+    "ev_requests_in_work", "gauge", "Handlers that have begun and wait for something.", LINKED
 )
 
 # -- Links --
@@ -41,7 +43,7 @@ LINKS = Metric(
     "ev_links",
     "gauge",
     "TCP links that are open, by the role at the other end; `unknown` has not said it yet.",
-    ALL,
+    LINKED,
     ("peer",),
 )
 LINKS_ENDED = Metric(
@@ -50,7 +52,7 @@ LINKS_ENDED = Metric(
     "TCP links that have ended: `peer` and `us` closed them, `lost` broke, `silent` said nothing"
     " any more, `unidentified` did not say who it is, `slow_reader` did not read, `bad_frames`"
     " does not speak this protocol.",
-    ALL,
+    LINKED,
     ("peer", "cause"),
 )
 MESSAGES = Metric(
@@ -58,7 +60,7 @@ MESSAGES = Metric(
     "counter",
     "Messages over TCP, `received` and understood, or `sent`. From an `unknown` peer only"
     " `auth_request` is taken.",
-    ALL,
+    LINKED,
     ("type", "direction", "peer"),
 )
 BAD_FRAMES = Metric(
@@ -66,21 +68,21 @@ BAD_FRAMES = Metric(
     "counter",
     "What came over TCP and was not taken: frames that are none, messages that are none or that"
     " this peer may not send.",
-    ALL,
+    LINKED,
     ("reason", "peer"),
 )
 REFUSALS = Metric(
     "ev_refusals_total",
     "counter",
     "Requests over TCP that were refused: `given` by this program, `got` by it.",
-    ALL,
+    LINKED,
     ("reason", "peer", "side"),
 )
 UNANSWERED = Metric(
     "ev_requests_unanswered_total",
     "counter",
     "Requests of this program whose deadline passed, or whose link went, before an answer.",
-    ALL,
+    LINKED,
     ("type", "peer"),
 )
 REQUEST_SECONDS = Metric(
@@ -89,7 +91,7 @@ REQUEST_SECONDS = Metric(
     "Seconds from a request to its answer over TCP. `asked`: until a request of this program was"
     " answered. `answered`: until it answered one that had to wait for something, such as the"
     " database; the others are answered at once.",
-    ALL,
+    LINKED,
     ("type", "peer", "side"),
 )
 
@@ -117,6 +119,27 @@ KAFKA_LAG = Metric(
 )
 KAFKA_READ = Metric(
     "ev_kafka_read_records_total", "counter", "Records that were read.", CENTRAL, ("topic",)
+)
+OCPP_POINTS = Metric(
+    "ev_ocpp_points",
+    "gauge",
+    "Charge points that are connected to a gateway, as central knows it.",
+    CENTRAL,
+)
+OCPP_GATEWAYS = Metric(
+    "ev_ocpp_gateways", "gauge", "Gateways that hold a connection, as central knows it.", CENTRAL
+)
+OCPP_SAMPLES = Metric(
+    "ev_ocpp_samples_total",
+    "counter",
+    "Sampled values that OCPP charge points sent, repeats too.",
+    CENTRAL,
+)
+OCPP_UNSAVED = Metric(
+    "ev_ocpp_unsaved_changes",
+    "gauge",
+    "What gateways said and is not stored yet; Kafka still has it.",
+    CENTRAL,
 )
 DEAD = Metric(
     "ev_dead_records_total",
@@ -228,6 +251,20 @@ COMMANDS = Metric(
     CENTRAL,
     ("command", "outcome"),
 )
+OCPP_COMMANDS = Metric(
+    "ev_ocpp_commands_total",
+    "counter",
+    "Calls to charge points that speak OCPP, central's own too, by what became of them. One that"
+    " was `unknown` or `timed_out`, and was answered all the same, counts as both.",
+    CENTRAL,
+    ("state",),
+)
+OCPP_COMMANDS_OPEN = Metric(
+    "ev_ocpp_commands_open",
+    "gauge",
+    "Calls to charge points that wait for their connection or their answer.",
+    CENTRAL,
+)
 FAILED_AUTH = Metric(
     "ev_failed_authentications_total",
     "counter",
@@ -289,6 +326,129 @@ ENGINE_FAULT = Metric(
 )
 REGISTERED = Metric(
     "ev_monitor_registered", "gauge", "1 while it is registered with central.", MONITOR
+)
+
+# -- The gateway --
+
+GATEWAY_CONNECTIONS = Metric(
+    "ev_gateway_connections", "gauge", "Charge points that are connected.", GATEWAY
+)
+GATEWAY_ADMITTED = Metric(
+    "ev_gateway_openings_total",
+    "counter",
+    "Requests of charge points for a WebSocket, by the HTTP status of the answer: 101 is let in.",
+    GATEWAY,
+    ("status",),
+)
+GATEWAY_ENDED = Metric(
+    "ev_gateway_disconnections_total",
+    "counter",
+    "Connections that have ended: the `peer` closed it or it broke; it was `replaced` by a newer"
+    " one of its charge point; its credential was `revoked`; the peer was `silent`, or a"
+    " `slow_reader`; what came was no WebSocket with text of a bearable length (`bad_socket`); this"
+    " gateway stopped (`drained`), or `failed`.",
+    GATEWAY,
+    ("cause",),
+)
+GATEWAY_HEARTBEATS = Metric(
+    "ev_gateway_heartbeats_total", "counter", "Heartbeats, answered at once.", GATEWAY
+)
+GATEWAY_CALLS = Metric(
+    "ev_gateway_calls_total",
+    "counter",
+    "Calls of charge points other than those heartbeats; `unknown` for what is no action.",
+    GATEWAY,
+    ("action",),
+)
+GATEWAY_CALL_SECONDS = Metric(
+    "ev_gateway_call_seconds",
+    "histogram",
+    "Seconds until such a call was answered: what Kafka and, for some, central took.",
+    GATEWAY,
+    ("action",),
+)
+GATEWAY_CALL_ERRORS = Metric(
+    "ev_gateway_call_errors_total",
+    "counter",
+    "Calls of charge points that were answered with a CALLERROR. `InternalError`: mostly that"
+    " central did not answer in time.",
+    GATEWAY,
+    ("code",),
+)
+GATEWAY_UNANSWERED = Metric(
+    "ev_gateway_unanswered_calls", "gauge", "Calls of charge points that wait.", GATEWAY
+)
+GATEWAY_ASIDE = Metric(
+    "ev_gateway_calls_aside",
+    "gauge",
+    "Calls that were put aside because too much waits for Kafka or central; their sockets are not"
+    " read meanwhile.",
+    GATEWAY,
+)
+GATEWAY_BAD_FRAMES = Metric(
+    "ev_gateway_bad_frames_total",
+    "counter",
+    "What charge points sent that is no frame of OCPP-J, by what is wrong with it.",
+    GATEWAY,
+    ("fault",),
+)
+GATEWAY_STRAYS = Metric(
+    "ev_gateway_stray_answers_total",
+    "counter",
+    "Answers of charge points to calls that nobody made, or that were given up.",
+    GATEWAY,
+)
+GATEWAY_FAULTS = Metric(
+    "ev_gateway_tolerated_faults_total",
+    "counter",
+    "What lenient charge points (`--lenient`) did that the schemas forbid.",
+    GATEWAY,
+    ("fault",),
+)
+GATEWAY_DROPPED = Metric(
+    "ev_gateway_dropped_records_total",
+    "counter",
+    "Records of central's that were dropped: an answer came `late`, a record was for a connection"
+    " that is not here (`misdirected`), came from a central that leads no more (`deposed`), or is"
+    " `unreadable`.",
+    GATEWAY,
+    ("reason",),
+)
+GATEWAY_COMMANDS = Metric(
+    "ev_gateway_commands_total",
+    "counter",
+    "Commands of central's by what became of them.",
+    GATEWAY,
+    ("outcome",),
+)
+GATEWAY_COMMAND_SECONDS = Metric(
+    "ev_gateway_command_seconds",
+    "histogram",
+    "Seconds from a command's arrival to the charge point's answer.",
+    GATEWAY,
+    ("action",),
+)
+GATEWAY_FRAMES = Metric(
+    "ev_gateway_frames_total",
+    "counter",
+    "Frames that were `published` for inspection, or `dropped` because Kafka did not keep up.",
+    GATEWAY,
+    ("outcome",),
+)
+GATEWAY_REGISTRY_UP = Metric(
+    "ev_gateway_registry_up",
+    "gauge",
+    "1 while Redis answers and this gateway has its partition; always 1 without Redis.",
+    GATEWAY,
+)
+GATEWAY_REGISTRY = Metric(
+    "ev_gateway_registry_events_total",
+    "counter",
+    "Connections that were `taken`, some of them with an epoch `by_clock` because Redis did not"
+    " answer, or `replaced` at another gateway; that `moved` there; renewals (`renewed`), and those"
+    " of them that were missing in Redis (`entered`); `outages` of Redis; `leases_lost`.",
+    GATEWAY,
+    ("event",),
 )
 
 METRICS: tuple[Metric, ...] = tuple(

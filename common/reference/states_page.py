@@ -80,8 +80,9 @@ def _connector_status() -> Iterator[str]:
     yield "## Connector status"
     yield definition(Status)
     yield (
-        "A connector's status is a function of four facts. Exactly one line fits each "
-        "combination of them; *any* means that the fact does not matter there."
+        "A connector's status is a function of five facts; its own word is what an OCPP charge "
+        "point says of it. Exactly one line fits each combination of them; *any* means that the "
+        "fact does not matter there."
     )
     rows = status_rows(SPLITS)
     yield table(
@@ -107,8 +108,12 @@ def _status(facts: dict[str, Any]) -> Status:
 
 
 SPLITS: dict[str, dict[str, dict[str, Any]]] = {
-    "monitor's link": {"down": {"link_up": False}, "up": {"link_up": True}},
+    "link": {"down": {"link_up": False}, "up": {"link_up": True}},
     "fault": {"yes": {"fault": True}, "no": {"fault": False}},
+    "its own word": {
+        "none": {"reported": None},
+        **{str(word): {"reported": word} for word in states.REPORTED.values()},
+    },
     "session": _session_choices(),
     "stopped": {"yes": {"stopped": True}, "no": {"stopped": False}},
 }

@@ -9,6 +9,7 @@ from typing import cast
 from central.app import Central, Settings
 from central.store import Change, Store
 from common.codec import decoder
+from common.connection import HEADER, Connection
 from common.dispatch import Peer
 from common.errors import StoreUnavailable
 from common.link import Link
@@ -24,20 +25,21 @@ from common.messages import (
     StartChargingCommand,
 )
 from common.program import Address
-from common.protocol import CENTRAL, DRIVER, DRIVER_EVENTS, MONITOR, Topic
+from common.protocol import CENTRAL, DOWN, DRIVER, DRIVER_EVENTS, GATEWAY, MONITOR, Topic
 from common.stream import Headers, Publisher
 from common.units import Price
 from tests.common.complete import dispatcher, typed
 
 SOON = 5.0
 _events = decoder(CENTRAL, DRIVER, DRIVER_EVENTS)
+_commands = decoder(CENTRAL, GATEWAY, DOWN)
 
 
 class MovedClock:
     """A clock that stands until it is moved."""
 
-    def __init__(self) -> None:
-        self.now = 1_000_000.0
+    def __init__(self, now: float = 1_000_000.0) -> None:
+        self.now = now
 
     def wall(self) -> float:
         return self.now
@@ -51,16 +53,24 @@ class MemoryPublisher:
 
     Attributes:
         to_drivers: What was published to drivers: key and message.
+        to_gateways: What was published to gateways: partition, connection and message.
         failing: How many of the next records are given up.
     """
 
     def __init__(self) -> None:
         self.to_drivers: list[tuple[str, Message]] = []
+        self.to_gateways: list[tuple[int | None, Connection | None, Message]] = []
         self.failing = 0
         self.queued = 0
 
     def publish(
-        self, topic: Topic, key: str, value: bytes, headers: Headers | None = None
+        self,
+        topic: Topic,
+        key: str,
+        value: bytes,
+        headers: Headers | None = None,
+        *,
+        partition: int | None = None,
     ) -> asyncio.Future[None]:
         done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         if self.failing:
@@ -69,6 +79,11 @@ class MemoryPublisher:
             return done
         if topic is DRIVER_EVENTS:
             self.to_drivers.append((key, _events.decode(value)))
+        elif topic is DOWN:
+            connection = dict(headers or ())[HEADER]
+            assert isinstance(connection, bytes)
+            message = _commands.decode(value)
+            self.to_gateways.append((partition, Connection.of(connection), message))
         done.set_result(None)
         return done
 
@@ -134,9 +149,9 @@ class Parts:
 
 
 @asynccontextmanager
-async def serving(folder: Path) -> AsyncIterator[Parts]:
+async def serving(folder: Path, now: float = 1_000_000.0) -> AsyncIterator[Parts]:
     """Central on an empty database, or on the one that is in the folder."""
-    clock, publisher = MovedClock(), MemoryPublisher()
+    clock, publisher = MovedClock(now), MemoryPublisher()
     store = await asyncio.to_thread(Store.open, f"sqlite:///{folder / 'central.db'}", clock)
     settings = Settings(
         listen=Address("127.0.0.1", 0), kafka=(), database="", price=Price(3500), currency="EUR"

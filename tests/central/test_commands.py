@@ -1,6 +1,7 @@
 """`ev-central migrate` and `ev-central credentials`, as an operator types them."""
 
 import json
+import re
 from pathlib import Path
 
 import pytest
@@ -35,6 +36,34 @@ def test_a_credential_is_shown_once_and_alone_on_stdout(database: str) -> None:
     assert secret not in typed("credentials", "list", "--database", database).output
 
 
+def test_a_charge_points_password_fits_what_ocpp_allows(database: str) -> None:
+    """40 hexadecimal digits, as the longest AuthorizationKey."""
+    words = ("credentials", "add", "charge_point", "CP-1", "--database", database)
+    secret = typed(*words).stdout.strip()
+    assert re.fullmatch("[0-9a-f]{40}", secret)
+    (known,) = listed(database)
+    assert (known.role, known.id) == ("charge_point", "CP-1")
+    assert matches(known.hash, secret)
+
+
+def test_a_charge_point_may_keep_a_password_of_its_own(database: str) -> None:
+    """Read from stdin, where other users do not see it, and not shown."""
+    words = ("credentials", "add", "charge_point", "CP-1", "--password-stdin")
+    result = CliRunner().invoke(main, [*words, "--database", database], input="0123456789abcdef\n")
+    assert (result.exit_code, result.stdout) == (0, "")
+    (known,) = listed(database)
+    assert matches(known.hash, "0123456789abcdef")
+
+
+@pytest.mark.parametrize("password", ["", "0123456789abcde", "x" * 41, "with spaces inside it"])
+def test_a_password_that_ocpp_does_not_allow_is_refused(database: str, password: str) -> None:
+    words = ("credentials", "add", "charge_point", "CP-1", "--password-stdin")
+    result = CliRunner().invoke(main, [*words, "--database", database], input=f"{password}\n")
+    assert result.exit_code == 1
+    assert "16 to 40 characters" in result.stderr
+    assert listed(database) == []
+
+
 def test_the_database_may_stand_before_the_command(database: str) -> None:
     typed("--database", database, "credentials", "add", "driver", "D-1")
     assert [c.id for c in listed(database)] == ["D-1"]
@@ -63,6 +92,7 @@ def test_an_empty_list_says_what_that_means(database: str) -> None:
         (("add", "engine", "E"), 2, "'engine' is not one of"),
         (("add", "driver", "no id"), 2, "is no id"),
         (("add", "driver"), 2, "Missing argument 'ID'"),
+        (("add", "driver", "D", "--password-stdin"), 2, "is for a charge_point"),
         (("forget",), 2, "No such command"),
     ],
 )

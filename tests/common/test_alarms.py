@@ -99,7 +99,7 @@ def values_of(label: str) -> set[str]:
         "cause": {*Ending},
         "side": {"asked", "answered", "given", "got"},
         "outcome": {"acknowledged", "failed", "refused", "success", "failure"},
-        "job": {"central", "engine", "monitor"},
+        "job": {"central", "engine", "monitor", "gateway"},
         "alertstate": {"firing"},
     }[label]
 

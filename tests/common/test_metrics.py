@@ -118,6 +118,7 @@ def test_no_label_holds_an_id_or_an_address() -> None:
     allowed = {
         *("program", "version", "peer", "cause", "type", "direction", "reason", "side"),
         *("outcome", "topic", "status", "state", "currency", "command", "role"),
+        *("action", "code", "event", "fault"),
     }
     assert {label for metric in table.METRICS for label in metric.labels} == allowed
 
@@ -434,7 +435,7 @@ def test_every_metric_is_made_by_a_source() -> None:
     root = Path(__file__).parents[2]
     source = "".join(
         path.read_text("utf-8")
-        for folder in ("central", "engine", "monitor", "common/metrics")
+        for folder in ("central", "engine", "monitor", "gateway", "common/metrics")
         for path in (root / folder).rglob("*.py")
         if path.name != "table.py"
     )

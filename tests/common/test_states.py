@@ -10,6 +10,7 @@ from common.states import (
     OPEN_STATES,
     PANEL_COLOURS,
     STEPS,
+    TAKEN,
     EndReason,
     EngineStatus,
     Facts,
@@ -18,6 +19,7 @@ from common.states import (
     Status,
     connector_status,
     point_status,
+    read_reported,
     read_status,
     step,
 )
@@ -51,7 +53,8 @@ def test_the_words_are_those_of_the_protocol() -> None:
         *("cp_stopped", "fault", "monitor_lost", "engine_restarted", "cancelled", "lost"),
     }
     assert set(Status) == {
-        *("Offline", "Faulted", "Charging", "Preparing", "Finishing", "Unavailable", "Available"),
+        *("Offline", "Faulted", "Charging", "SuspendedEV", "SuspendedEVSE", "Preparing"),
+        *("Finishing", "Reserved", "Unavailable", "Available"),
     }
     assert set(EngineStatus) == {
         *("available", "preparing", "charging", "finishing", "stopped", "faulted"),
@@ -93,23 +96,52 @@ def test_open_sessions_hold_connector_and_driver() -> None:
 
 # ---- Connectors -------------------------------------------------------------------------------
 
+REPORTS = ["Available", "Preparing", "Charging", "SuspendedEVSE", "SuspendedEV", "Finishing"]
+REPORTS += ["Reserved", "Unavailable"]
+"""OCPP's words of a connector, but for Faulted, which is a fault."""
+
 ALL_FACTS = [
-    Facts(link_up=up, fault=fault, stopped=stopped, session=session, finishing_for=seconds)
-    for up, fault, stopped, session, seconds in product(
+    Facts(
+        link_up=up,
+        fault=fault,
+        stopped=stopped,
+        session=session,
+        finishing_for=seconds,
+        reported=reported,
+    )
+    for up, fault, stopped, session, seconds, reported in product(
         *[[False, True]] * 3,
         [None, *SessionState],
         [0.0, 59.9, 60.0, 1e6],
+        [None, *map(Status, REPORTS)],
     )
 ]
 
 
 def _shows_finishing(facts: Facts) -> bool:
-    return facts.session == "finishing" and facts.finishing_for < 60
+    return facts.session == "finishing" and facts.finishing_for < 60 and facts.reported is None
+
+
+def _is_open(facts: Facts) -> bool:
+    return facts.session in ("authorised", "charging")
+
+
+def _says(word: str, *, while_open: bool) -> tuple[Callable[[Facts], bool], str, str]:
+    colour = "orange" if word in ("Reserved", "Unavailable") else "green"
+    return (lambda f: f.reported == word and (while_open or not _is_open(f)), word, colour)
 
 
 PROMISED_STATUS: list[tuple[Callable[[Facts], bool], str, str]] = [
     (lambda f: not f.link_up, "Offline", "grey"),
     (lambda f: f.fault, "Faulted", "red"),
+    # A charge point's own word, but none that contradicts a session that holds the connector.
+    _says("Charging", while_open=True),
+    _says("SuspendedEV", while_open=True),
+    _says("SuspendedEVSE", while_open=True),
+    _says("Preparing", while_open=True),
+    _says("Finishing", while_open=True),
+    _says("Reserved", while_open=False),
+    _says("Unavailable", while_open=False),
     (lambda f: f.session == "charging", "Charging", "green"),
     (lambda f: f.session == "authorised", "Preparing", "green"),
     (_shows_finishing, "Finishing", "green"),
@@ -138,12 +170,14 @@ def test_finishing_is_shown_for_a_minute() -> None:
 
 # ---- Points -----------------------------------------------------------------------------------
 
-ORDER = ["Faulted", "Charging", "Preparing", "Finishing", "Available", "Unavailable", "Offline"]
+ORDER = ["Faulted", "Charging", "SuspendedEV", "SuspendedEVSE", "Preparing", "Finishing"]
+ORDER += ["Available", "Reserved", "Unavailable", "Offline"]
 
 
 def test_a_point_shows_the_most_important_of_its_connectors() -> None:
     """For every set of words the first in the promised order, whatever their order and number."""
     words = [*Status]
+    assert len(words) == len(ORDER)
     every = chain.from_iterable(combinations(words, n) for n in range(1, len(words) + 1))
     for connectors in every:
         expected = min(connectors, key=ORDER.index)
@@ -176,3 +210,23 @@ def test_a_point_without_connectors_is_offline() -> None:
 def test_a_status_is_read_in_the_engines_words_or_ocpps(word: str, read: str | None) -> None:
     """In any case of letters; any other word is a sign of life only."""
     assert read_status(word) == read
+
+
+@pytest.mark.parametrize("word", REPORTS)
+def test_a_charge_points_own_word_is_read_in_any_case(word: str) -> None:
+    """Each of OCPP's words is the status of that name."""
+    assert read_reported(word) is read_reported(word.upper()) is Status(word)
+
+
+@pytest.mark.parametrize("word", ["Faulted", "Offline", "", "Ünknown", "charging "])
+def test_what_is_no_word_of_a_connector_in_use_is_not_read(word: str) -> None:
+    """A fault is told of by its error code; that it is offline no charge point can say."""
+    assert read_reported(word) is None
+
+
+def test_whoever_may_begin_to_charge_may_at_a_connector_that_waits_for_the_plug() -> None:
+    """Every other word than `Available` and `Preparing` says that somebody else may not."""
+    assert {word for word in map(Status, REPORTS) if word not in TAKEN} == {
+        Status.AVAILABLE,
+        Status.PREPARING,
+    }

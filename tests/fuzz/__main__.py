@@ -12,7 +12,7 @@ from pathlib import Path
 import click
 
 FOLDER = Path(".fuzz")
-NAMES = ("frames", "messages", "journal")
+NAMES = ("frames", "messages", "journal", "ocpp_frames", "ocpp_payloads")
 
 
 @click.command()
@@ -20,7 +20,7 @@ NAMES = ("frames", "messages", "journal")
 @click.option("--seconds", type=click.IntRange(1), default=60, show_default=True, help="For each.")
 @click.option("--here", is_flag=True, hidden=True)
 def main(target: str | None, seconds: int, here: bool) -> None:
-    """Fuzz frames, messages and journals; exits with 1 if something was found."""
+    """Fuzz frames, messages, journals and what is OCPP; exits with 1 if something was found."""
     if find_spec("atheris") is None:
         raise click.ClickException("atheris is not installed: run make fuzz")
     if here:
@@ -38,7 +38,7 @@ def main(target: str | None, seconds: int, here: bool) -> None:
 def fuzz(target: str, seconds: int) -> None:
     """Fuzz one target; ends the process, as atheris does."""
     atheris = import_module("atheris")
-    with atheris.instrument_imports(include=["common", "engine"]):
+    with atheris.instrument_imports(include=["common", "engine", "gateway"]):
         targets = import_module("tests.fuzz.targets")
     corpus = FOLDER / target
     corpus.mkdir(parents=True, exist_ok=True)

@@ -14,7 +14,7 @@ from common.messages import Role
 from tests.fuzz.nonsense import documents
 from tests.fuzz.peers import Assaults
 
-CENTRAL, MONITOR, ENGINE, DRIVER, ADMIN, _ = Role
+CENTRAL, MONITOR, ENGINE, DRIVER, ADMIN, *_ = Role
 VICTIMS = {
     "engine from monitor": (MONITOR, ENGINE, None),
     "monitor from engine": (ENGINE, MONITOR, None),

@@ -1,19 +1,26 @@
 """Records to store: one of each kind, and every one that there can be."""
 
+from typing import Any
+
 from hypothesis import strategies as st
 from hypothesis.strategies import SearchStrategy
 from msgspec.structs import replace
 
 from central.rules.records import (
+    Command,
+    ConnectorWord,
+    LastConnection,
     OutboxEntry,
     Point,
     RememberedAnswer,
     RequestKey,
     Session,
     StopIntent,
+    StoredSample,
     Ticket,
 )
 from common.errors import Reason
+from common.gateway_messages import CommandState, IdTagRow, Sample
 from common.messages import Role
 from common.states import EndReason, SessionState
 from common.units import Money, Price, WattHours, Watts
@@ -145,6 +152,45 @@ points: SearchStrategy[Point] = st.builds(
     stopped=st.booleans(),
     connectors=_connectors,
     last_seen=_times,
+    ocpp_version=st.none() | _texts,
+    vendor=st.none() | _texts,
+    model=st.none() | _texts,
+    serial_number=st.none() | _texts,
+    firmware_version=st.none() | _texts,
+)
+gateway_connections: SearchStrategy[LastConnection] = st.builds(
+    LastConnection,
+    cp_id=_names,
+    node=_names,
+    partition=st.integers(0, 63),
+    epoch=_counts,
+    open=st.booleans(),
+    ocpp_version=_texts,
+)
+connector_words: SearchStrategy[ConnectorWord] = st.builds(
+    ConnectorWord,
+    cp_id=_names,
+    connector_id=st.integers(0, 100),
+    status=st.none() | _texts,
+    fault=st.none() | _texts,
+)
+stored_samples: SearchStrategy[StoredSample] = st.builds(
+    StoredSample,
+    cp_id=_names,
+    digest=st.integers(0, 2**63 - 1),
+    connector_id=st.integers(0, 100),
+    transaction_id=st.none() | st.integers(-(2**53), 2**53 - 1),
+    sample=st.builds(
+        Sample,
+        at_ms=_counts,
+        value=_texts,
+        measurand=_texts,
+        unit=_texts,
+        context=_texts,
+        location=_texts,
+        phase=st.none() | _texts,
+        format=_texts,
+    ),
 )
 keys: SearchStrategy[RequestKey] = st.builds(
     RequestKey, role=st.sampled_from(Role), sender=_names, message_id=_names
@@ -174,9 +220,23 @@ sessions: SearchStrategy[Session] = st.builds(
     refusal=st.none() | st.sampled_from(Reason),
     cost=st.none() | _amounts,
     revision=st.integers(0, 2**31 - 1),
+    id_tag=st.none() | _texts,
+    transaction_id=st.none() | st.integers(-(2**53), 2**53 - 1),
+    start_key=st.none() | _texts,
+    meter_start_wh=st.none() | st.integers(-(2**53), 2**53 - 1),
     request=keys,
     digest=_names,
     trace_id=_names,
+)
+id_tags: SearchStrategy[IdTagRow] = st.builds(
+    IdTagRow,
+    id_tag=_names,
+    driver_id=st.none() | _names,
+    parent_id_tag=st.none() | _texts,
+    expires_at=st.none() | _times,
+    blocked=st.booleans(),
+    max_concurrent=st.integers(1, 1000),
+    note=st.none() | _texts,
 )
 tickets: SearchStrategy[Ticket] = st.builds(
     Ticket,
@@ -215,4 +275,28 @@ entries: SearchStrategy[OutboxEntry] = st.builds(
     topic=_names,
     key=_names,
     value=st.binary(max_size=200),
+)
+_payloads: SearchStrategy[dict[str, Any]] = st.dictionaries(
+    st.text(max_size=8),
+    st.none() | st.booleans() | st.integers(-(2**53), 2**53) | st.text(max_size=20),
+    max_size=3,
+)
+commands: SearchStrategy[Command] = st.builds(
+    Command,
+    command_id=_names,
+    cp_id=_names,
+    action=_names,
+    payload=_payloads,
+    message=st.binary(max_size=50),
+    state=st.sampled_from(CommandState),
+    by=_names,
+    at_ms=_counts,
+    changed_ms=_counts,
+    expires_ms=_counts,
+    connection=st.none() | _names,
+    reason=st.none() | _names,
+    entry_id=st.none() | _names,
+    answer=st.none() | _payloads,
+    error_code=st.none() | _names,
+    error_description=st.none() | _names,
 )

@@ -61,7 +61,7 @@ async def test_a_full_disk_is_an_outage_and_not_the_end(
     store = Store.open(sqlite_url, CLOCK)
     await store.write(AddToOutbox(entry(1)))
     await store.close()
-    pages = 50  # what the empty tables take, and a few more
+    pages = 80  # what the empty tables take, and a few more
     with monkeypatch.context() as full:
         full.setitem(sqlite.PRAGMAS, "max_page_count", pages)
         store = Store.open(sqlite_url, CLOCK)

@@ -1,26 +1,38 @@
 """Every record comes back as it was stored."""
 
 from hypothesis import given
-from msgspec.structs import fields
+from hypothesis import strategies as st
+from msgspec.structs import fields, replace
 
 from central.rules.records import (
+    Command,
+    ConnectorWord,
+    LastConnection,
     OutboxEntry,
     Point,
     RememberedAnswer,
     Session,
     StopIntent,
+    StoredSample,
+    StoredTag,
     Ticket,
 )
 from central.store import (
+    AddSample,
     AddTicket,
     AddToOutbox,
     Remember,
+    SaveCommand,
+    SaveConnection,
+    SaveConnector,
+    SaveIdTag,
     SavePoint,
     SaveSession,
     SaveStopIntent,
     queries,
     schema,
 )
+from common.gateway_messages import CommandState, IdTagRow
 from tests.central.store import samples
 from tests.central.store.base import Base
 
@@ -34,6 +46,37 @@ def test_a_point_comes_back_as_it_was_stored(base: Base, point: Point) -> None:
         assert queries.snapshot(connection).points == (point,)
 
 
+@given(samples.gateway_connections)
+def test_a_connection_comes_back_as_it_was_stored(base: Base, connection: LastConnection) -> None:
+    """Where a charge point was reached last is known after a restart."""
+    base.empty()
+    base.write(SaveConnection(replace(connection, epoch=0, node="older")))
+    base.write(SaveConnection(connection))
+    with base.reading() as reading:
+        assert queries.snapshot(reading).connections == (connection,)
+
+
+@given(samples.connector_words)
+def test_a_connectors_word_comes_back_as_it_was_stored(base: Base, word: ConnectorWord) -> None:
+    """The last one, in place of those before."""
+    base.empty()
+    base.write(SaveConnector(replace(word, status="Available", fault=None)))
+    base.write(SaveConnector(word))
+    with base.reading() as connection:
+        assert queries.snapshot(connection).connectors == (word,)
+
+
+@given(samples.stored_samples)
+def test_a_sample_comes_back_as_it_was_stored(base: Base, sample: StoredSample) -> None:
+    """To the letter, signed data too; the same one again is no second one."""
+    base.empty()
+    base.write(AddSample(sample))
+    base.write(AddSample(sample), AddSample(sample))
+    with base.reading() as connection:
+        found = queries.sample_list(connection, sample.cp_id, None, None, 10)
+    assert found == ([sample], None)
+
+
 @given(samples.sessions)
 def test_a_session_comes_back_as_it_was_stored(base: Base, session: Session) -> None:
     """Every field of a session, in every state, is kept to the letter."""
@@ -43,6 +86,16 @@ def test_a_session_comes_back_as_it_was_stored(base: Base, session: Session) -> 
         assert queries.sessions_of(connection, [session.session_id]) == {
             session.session_id: session
         }
+
+
+@given(samples.id_tags, st.booleans())
+def test_an_id_tag_comes_back_as_it_was_stored(base: Base, tag: IdTagRow, removed: bool) -> None:
+    """Every field of it, and that it was removed; each change with the next number."""
+    base.empty()
+    stored = StoredTag(tag=tag, removed=removed)
+    base.write(SaveIdTag(StoredTag(tag=replace(tag, note="before"))), SaveIdTag(stored))
+    with base.reading() as connection:
+        assert queries.changed_tags(connection, 0) == [replace(stored, change=2)]
 
 
 @given(samples.tickets)
@@ -97,3 +150,17 @@ def test_every_field_of_a_record_has_a_column() -> None:
         names = {field.name for field in fields(record)}
         wanted = names - (special if record is not OutboxEntry else set())
         assert wanted <= set(table.columns.keys()), record
+
+
+@given(samples.commands)
+def test_a_command_comes_back_as_it_was_stored(base: Base, command: Command) -> None:
+    """Its payload and its answer too; and a start reads it where something is to come of it."""
+    base.empty()
+    base.write(SaveCommand(command))
+    with base.reading() as connection:
+        assert queries.command(connection, command.command_id) == command
+        found, following = queries.command_list(connection, command.cp_id, None, 10)
+        assert (found, following) == ([command], None)
+        undecided = (CommandState.QUEUED, CommandState.SENT, CommandState.UNKNOWN)
+        there = (command,) if command.state in undecided else ()
+        assert queries.snapshot(connection).commands == there

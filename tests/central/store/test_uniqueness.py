@@ -41,6 +41,16 @@ from tests.central.store.samples import (
             id="a second session that holds a driver",
         ),
         pytest.param(
+            [SaveSession(replace(over(session("s-1")), transaction_id=7))],
+            SaveSession(replace(over(session("s-2")), transaction_id=7)),
+            id="a second session of a transaction",
+        ),
+        pytest.param(
+            [SaveSession(replace(over(session("s-1")), transaction_id=7, start_key="k"))],
+            SaveSession(replace(over(session("s-2")), transaction_id=8, start_key="k")),
+            id="a second transaction of a start",
+        ),
+        pytest.param(
             [SaveSession(over(session("s-1"))), AddTicket(ticket("s-1"))],
             AddTicket(replace(ticket("s-1"), cost=Money(1))),
             id="a second ticket of a session",
