@@ -15,7 +15,8 @@ FROM python:3.11-slim-bookworm
 RUN install -d -o 10001 -g 10001 /var/lib/ev /run/ev \
       /secrets/central /secrets/kafka /secrets/postgres /secrets/enrol /secrets/driver \
       /secrets/admin /secrets/metrics /secrets/point-1 /secrets/point-2 /secrets/point-3 \
-      /secrets/engine-1 /secrets/engine-2 /secrets/engine-3
+      /secrets/engine-1 /secrets/engine-2 /secrets/engine-3 \
+      /secrets/redis /secrets/gateway-1 /secrets/gateway-2 /secrets/front /secrets/charge-point
 COPY --from=build /opt/ev /opt/ev
 COPY deploy/stack /opt/stack
 ENV PATH=/opt/ev/bin:$PATH PYTHONUNBUFFERED=1 PYTHONDONTWRITEBYTECODE=1

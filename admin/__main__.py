@@ -1,18 +1,32 @@
 """`ev-admin`: the operator's console."""
 
 import sys
-from collections.abc import Callable
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import click
 
-from admin import app, commands
-from admin.app import App, Command, Settings
+from admin import commands
+from admin.app import Settings
 from admin.moments import MOMENT
+from admin.ocpp.cli import OCPP_COMMANDS
+from admin.options import (
+    MOMENTS,
+    Given,
+    all_option,
+    connector_option,
+    cp_option,
+    driver_option,
+    execute,
+    json_option,
+    limit_option,
+    points_argument,
+    reason_option,
+    said,
+    since_option,
+    yes_option,
+)
 from common import program
-from common.errors import Refused
 from common.messages import (
     AuditRequest,
     ManualCommand,
@@ -32,30 +46,9 @@ from common.program import (
 )
 from common.states import SessionState
 from common.tls import TlsFiles
-from common.units import MAX_CONNECTORS, Price
+from common.units import Price
 
 PRICE = QuantityType(Price)
-Given = Callable[[], Settings]
-
-
-def said(*names: str, **settings: Any) -> Callable[[Any], Any]:
-    """An option of one command, which nobody gives in the environment."""
-    return option(*names, show_envvar=False, **settings)
-
-
-json_option = said(
-    "--json", "as_json", is_flag=True, help="Write one JSON document to stdout, the rest to stderr."
-)
-all_option = said("--all", "everywhere", is_flag=True, help="Every charge point.")
-yes_option = said("--yes", is_flag=True, help="Do not ask whether all are meant.")
-reason_option = said("--reason", metavar="TEXT", help="Why; it is shown, and in the audit log.")
-limit_option = said(
-    "--limit", type=click.IntRange(1), metavar="N", help="The N latest alone; all without it."
-)
-connector_option = said(
-    "--connector", type=click.IntRange(1, MAX_CONNECTORS), metavar="N", help="This connector alone."
-)
-points_argument = click.argument("cp_ids", metavar="CP...", nargs=-1, type=CP_ID)
 
 
 @program.group("admin")
@@ -106,20 +99,6 @@ def main(
     ctx.obj = settings
 
 
-def _run(settings: Settings, command: Command, *, as_json: bool = False) -> None:
-    settings = replace(settings, as_json=as_json)
-
-    async def work(console: App) -> int:
-        try:
-            return await command(console)
-        except Refused as no:
-            if no.answer is not None:
-                console.print_json(no.answer)
-            return commands.refused(no)
-
-    program.run("ev-admin", settings.common, lambda stop: app.run(settings, work, stop))
-
-
 def _order(
     settings: Given,
     command: ManualCommand,
@@ -139,7 +118,7 @@ def _order(
     if everywhere and not yes and sys.stdin.isatty() and sys.stdout.isatty():
         click.confirm(f"{command.command} at every charge point?", abort=True, err=True)
     where = (commands.EVERY_POINT,) if everywhere else tuple(dict.fromkeys(cp_ids))
-    _run(settings(), lambda console: commands.order(console, command, where), as_json=as_json)
+    execute(settings(), lambda console: commands.order(console, command, where), as_json=as_json)
 
 
 @main.command(short_help="The live panel.")
@@ -165,7 +144,7 @@ def status(settings: Given, cp_id: str | None, search: str | None, as_json: bool
     """Show the charge points as they are now, or only CP: status, driver, power, energy, cost."""
     if cp_id and search:
         raise click.UsageError("Name a charge point, or --search: not both.")
-    _run(settings(), lambda c: commands.status(c, cp_id, search), as_json=as_json)
+    execute(settings(), lambda c: commands.status(c, cp_id, search), as_json=as_json)
 
 
 @main.command(short_help="Take charge points out of order.")
@@ -283,10 +262,6 @@ def set_price(
     _order(settings, command, cp_ids, everywhere=everywhere, yes=yes, as_json=as_json)
 
 
-MOMENTS = "2h or 7d ago, 2026-11-21, 2026-11-21T08:30, Unix seconds."
-"""How a moment is given."""
-
-
 @main.command(short_help="Have charge points send their tickets again.")
 @points_argument
 @all_option
@@ -313,15 +288,6 @@ def recollect(
     _order(settings, command, cp_ids, everywhere=everywhere, yes=yes, as_json=as_json)
 
 
-cp_option = said("--cp", "cp_id", type=CP_ID, help="Of this charge point alone.")
-driver_option = said("--driver", "driver_id", type=DRIVER_ID, help="Of this driver alone.")
-
-
-def since_option(what: str) -> Callable[[Any], Any]:
-    """Add `--since`."""
-    return said("--since", type=MOMENT, help=f"{what}: {MOMENTS}")
-
-
 @main.command(short_help="Sessions, newest first.")
 @cp_option
 @driver_option
@@ -335,7 +301,7 @@ def sessions(
 ) -> None:
     """List sessions, newest first, the running ones included, with what is strange about them."""
     request = SessionsRequest(state=SessionState(state) if state else None, **of)
-    _run(settings(), lambda c: commands.sessions(c, request, limit), as_json=as_json)
+    execute(settings(), lambda c: commands.sessions(c, request, limit), as_json=as_json)
 
 
 @main.command(short_help="Tickets, the latest first.")
@@ -352,7 +318,7 @@ def tickets(settings: Given, /, limit: int | None, as_csv: bool, as_json: bool, 
     if as_csv and as_json:
         raise click.UsageError("--csv or --json: not both.")
     request = TicketsRequest(**of)
-    _run(settings(), lambda c: commands.tickets(c, request, limit, as_csv), as_json=as_json)
+    execute(settings(), lambda c: commands.tickets(c, request, limit, as_csv), as_json=as_json)
 
 
 @main.command(short_help="What operators ordered, the latest first.")
@@ -366,7 +332,7 @@ def audit(settings: Given, since: int | None, limit: int | None, as_json: bool) 
     A command with two question marks was begun and not finished: CENTRAL died, or its database.
     """
     request = AuditRequest(since=since)
-    _run(settings(), lambda c: commands.audit(c, request, limit), as_json=as_json)
+    execute(settings(), lambda c: commands.audit(c, request, limit), as_json=as_json)
 
 
 @main.command(short_help="Whether Kafka and the database work.")
@@ -377,7 +343,7 @@ def health(settings: Given, as_json: bool) -> None:
 
     The exit code is 1 where something does not work.
     """
-    _run(settings(), commands.health, as_json=as_json)
+    execute(settings(), commands.health, as_json=as_json)
 
 
 @main.command(short_help="One charge's story, out of the programs' logs.")
@@ -399,6 +365,10 @@ def trace(trace_id: str, files: tuple[Path, ...], as_json: bool) -> None:
     from admin.trace.tell import tell
 
     sys.exit(tell(trace_id, files, as_json=as_json))
+
+
+for each in OCPP_COMMANDS:
+    main.add_command(each)
 
 
 if __name__ == "__main__":

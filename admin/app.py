@@ -72,10 +72,10 @@ class App:
             click.echo(encode(document))
 
 
-def _say(trouble: str) -> None:
+def say(text: str) -> None:
     """Somebody at a terminal sees why it takes so long; a script gets the sentence at the end."""
     if sys.stderr.isatty():
-        click.echo(trouble, err=True)
+        click.echo(text, err=True)
 
 
 Command = Callable[[App], Awaitable[int]]
@@ -83,7 +83,7 @@ Command = Callable[[App], Awaitable[int]]
 
 async def run(settings: Settings, command: Command, stop: Stop) -> int:
     """Run one command to its end, or until somebody ends it; returns the exit code."""
-    client = settings.client(on_trouble=_say)
+    client = settings.client(on_trouble=say)
     dispatcher = Dispatcher(Role.ADMIN, Handlers(client))
     linked = asyncio.ensure_future(client.run(dispatcher))
     work = asyncio.ensure_future(command(App(settings, client)))

@@ -60,7 +60,7 @@ async def status(app: App, cp_id: str | None, search: str | None) -> int:
         if not found:
             click.echo(f"ev-admin: there is no charge point {cp_id}", err=True)
             return FAILURE
-    return _shown(app, answer, lambda: tables.points(answer.points))
+    return shown_as(app, answer, lambda: tables.points(answer.points))
 
 
 async def order(app: App, command: ManualCommand, cp_ids: Sequence[str]) -> int:
@@ -126,7 +126,7 @@ def together(answers: Sequence[ManualCommandResponse]) -> ManualCommandResponse:
 async def sessions(app: App, request: SessionsRequest, most: int | None) -> int:
     """List sessions."""
     answer = await joined(app.client, request, most)
-    return _shown(app, answer, lambda: tables.sessions(answer.sessions))
+    return shown_as(app, answer, lambda: tables.sessions(answer.sessions))
 
 
 async def tickets(app: App, request: TicketsRequest, most: int | None, as_csv: bool) -> int:
@@ -134,7 +134,7 @@ async def tickets(app: App, request: TicketsRequest, most: int | None, as_csv: b
     if as_csv:
         return await _tickets_as_csv(app, request, most)
     answer = await joined(app.client, request, most)
-    return _shown(app, answer, lambda: tables.tickets(answer.tickets))
+    return shown_as(app, answer, lambda: tables.tickets(answer.tickets))
 
 
 async def _tickets_as_csv(app: App, request: TicketsRequest, most: int | None) -> int:
@@ -154,17 +154,18 @@ async def _tickets_as_csv(app: App, request: TicketsRequest, most: int | None) -
 async def audit(app: App, request: AuditRequest, most: int | None) -> int:
     """List what operators ordered."""
     answer = await joined(app.client, request, most)
-    return _shown(app, answer, lambda: tables.audit(answer.entries))
+    return shown_as(app, answer, lambda: tables.audit(answer.entries))
 
 
 async def health(app: App) -> int:
     """Show how central is; a failure if something is wrong."""
     answer = await app.client.ask(HealthRequest())
-    _shown(app, answer, lambda: tables.health(answer))
+    shown_as(app, answer, lambda: tables.health(answer))
     return SUCCESS if answer.kafka == answer.database == "ok" else FAILURE
 
 
-def _shown(app: App, answer: Response, table: Callable[[], RenderableType]) -> int:
+def shown_as(app: App, answer: Response, table: Callable[[], RenderableType]) -> int:
+    """Show a list, as JSON or as its table."""
     app.print_json(answer)
     if not app.settings.as_json:
         show(table())

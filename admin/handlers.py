@@ -6,6 +6,13 @@ import structlog
 
 from admin.client import Client
 from common.dispatch import Peer, handler
+from common.gateway_messages import (
+    CommandRequestResponse,
+    CommandsResponse,
+    IdTagChangeResponse,
+    IdTagsResponse,
+    SamplesResponse,
+)
 from common.messages import (
     AuditResponse,
     AuthResponse,
@@ -67,7 +74,12 @@ class Handlers:
         | SessionsResponse
         | TicketsResponse
         | AuditResponse
-        | HealthResponse,
+        | HealthResponse
+        | CommandRequestResponse
+        | CommandsResponse
+        | IdTagsResponse
+        | IdTagChangeResponse
+        | SamplesResponse,
         _: Peer,
     ) -> None:
         """Too late: it is asked again, or nobody wants it any more."""

@@ -47,6 +47,12 @@ def shown(seconds: int | None) -> str:
     return datetime.fromtimestamp(seconds).astimezone().strftime("%Y-%m-%d %H:%M:%S")
 
 
+def shown_ms(milliseconds: int) -> str:
+    """A time in Unix milliseconds as a person reads it, in the local zone."""
+    moment = datetime.fromtimestamp(milliseconds / 1000).astimezone()
+    return moment.isoformat(sep=" ", timespec="milliseconds")[:23]
+
+
 class MomentType(click.ParamType[int]):
     """A time on a command line."""
 

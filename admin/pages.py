@@ -6,6 +6,7 @@ from typing import TypeVar
 from msgspec.structs import replace
 
 from admin.client import Client
+from common.gateway_messages import CommandsResponse, IdTagsResponse, SamplesResponse
 from common.messages import (
     AuditResponse,
     PointsResponse,
@@ -16,13 +17,25 @@ from common.messages import (
 )
 from common.units import MAX_ROWS
 
-Page = TypeVar("Page", PointsResponse, SessionsResponse, TicketsResponse, AuditResponse)
+Page = TypeVar(
+    "Page",
+    PointsResponse,
+    SessionsResponse,
+    TicketsResponse,
+    AuditResponse,
+    CommandsResponse,
+    IdTagsResponse,
+    SamplesResponse,
+)
 
 ROWS: dict[type[Response], str] = {
     PointsResponse: "points",
     SessionsResponse: "sessions",
     TicketsResponse: "tickets",
     AuditResponse: "entries",
+    CommandsResponse: "commands",
+    IdTagsResponse: "id_tags",
+    SamplesResponse: "samples",
 }
 """The field in which each answer has its rows."""
 

@@ -32,7 +32,7 @@ STATE_COLOURS = {
 
 def points(rows: Iterable[PointRow]) -> Table:
     """The charge points, one a line; one with several connectors has a line for each below it."""
-    table = _table("charge point", "place", "status", "driver")
+    table = plain_table("charge point", "place", "status", "driver")
     for name in ("kW", "kWh", "cost", "price per kWh"):
         table.add_column(name, justify="right", no_wrap=True)
     for row in rows:
@@ -64,7 +64,7 @@ def _live(connector: ConnectorRow | None, currency: str) -> tuple[str, str, str,
 
 def sessions(rows: Iterable[OperatorSessionRow]) -> Table:
     """Sessions, newest first."""
-    table = _table("begun", "charge point", "driver", "state")
+    table = plain_table("begun", "charge point", "driver", "state")
     for name in ("kWh", "cost"):
         table.add_column(name, justify="right", no_wrap=True)
     for name in ("ended", "why", "flags", "session"):
@@ -87,7 +87,7 @@ def sessions(rows: Iterable[OperatorSessionRow]) -> Table:
 
 def sessions_in_short(rows: Iterable[OperatorSessionRow]) -> Table:
     """Sessions of one point, newest first, on a narrow screen."""
-    table = _table("begun", "driver", "state")
+    table = plain_table("begun", "driver", "state")
     for name in ("kWh", "cost"):
         table.add_column(name, justify="right", no_wrap=True)
     table.add_column("why")
@@ -113,7 +113,7 @@ def flags(row: OperatorSessionRow) -> str:
 def tickets(rows: Iterable[TicketRow]) -> Table:
     """Bills, the latest first, and their sum for each currency."""
     rows = list(rows)
-    table = _table("ended", "charge point", "driver")
+    table = plain_table("ended", "charge point", "driver")
     for name in ("kWh", "price per kWh", "cost"):
         table.add_column(name, justify="right", no_wrap=True)
     for name in ("why", "session"):
@@ -143,7 +143,7 @@ def tickets(rows: Iterable[TicketRow]) -> Table:
 
 def audit(rows: Iterable[AuditRow]) -> Table:
     """What operators ordered, the latest first."""
-    table = _table("when", "who", "command", "charge point")
+    table = plain_table("when", "who", "command", "charge point")
     for name in ("succeeded", "failed"):
         table.add_column(name, justify="right", no_wrap=True)
     table.add_column("why")
@@ -159,7 +159,7 @@ def audit(rows: Iterable[AuditRow]) -> Table:
 
 def results(rows: Iterable[CommandResult]) -> Table:
     """What became of a command, point by point."""
-    table = _table("charge point", "outcome", "")
+    table = plain_table("charge point", "outcome", "")
     for row in rows:
         if row.status is Outcome.FAILURE:
             why = words.refusal(row.error) if row.error else ""
@@ -192,7 +192,8 @@ def place(cp_id: str, connector_id: int) -> str:
     return cp_id if connector_id == 1 else f"{cp_id}/{connector_id}"
 
 
-def _table(*columns: str) -> Table:
+def plain_table(*columns: str) -> Table:
+    """A table with these columns, none of which is wrapped."""
     table = Table(box=box.SIMPLE, pad_edge=False)
     for name in columns:
         table.add_column(name, no_wrap=True)

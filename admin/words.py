@@ -9,7 +9,10 @@ WORDS: dict[Status, str] = {
     Status.AVAILABLE: "Available",
     Status.PREPARING: "Preparing",
     Status.CHARGING: "Charging",
+    Status.SUSPENDED_EV: "SuspendedEV",
+    Status.SUSPENDED_EVSE: "SuspendedEVSE",
     Status.FINISHING: "Finishing",
+    Status.RESERVED: "Reserved",
     Status.UNAVAILABLE: "Out of Order",
     Status.FAULTED: "Faulted",
     Status.OFFLINE: "DISCONNECTED",
@@ -50,6 +53,20 @@ def status(row: PointRow) -> str:
     if row.stopped and row.status is not Status.UNAVAILABLE:
         return f"{word}, stopped"
     return word
+
+
+def device(row: PointRow) -> str:
+    """What an OCPP point says of itself; empty for a point with a monitor."""
+    if row.ocpp_version is None:
+        return ""
+    made = " ".join(filter(None, (row.vendor, row.model)))
+    firmware = f"firmware {row.firmware_version}" if row.firmware_version else ""
+    return printable(", ".join(filter(None, (f"OCPP {row.ocpp_version}", made, firmware))))
+
+
+def printable(text: str) -> str:
+    """A text that others wrote, safe to be shown: what would move a terminal is a U+FFFD."""
+    return "".join(c if c.isprintable() else "\ufffd" for c in text)
 
 
 def power(row: PointRow | ConnectorRow) -> Watts:

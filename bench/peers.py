@@ -15,6 +15,13 @@ from common.framing import Fault, FrameDecoder, frame
 from common.messages import Message
 
 
+class HeardCommand(msgspec.Struct):
+    """What is read of a command to an OCPP charge point."""
+
+    command_id: str
+    state: str
+
+
 class Heard(msgspec.Struct):
     """What is read of a message from central: of an answer, or of a command."""
 
@@ -32,6 +39,7 @@ class Heard(msgspec.Struct):
     stopped: bool | None = None
     settled_sessions: tuple[str, ...] | None = None
     unsettled_sessions: tuple[str, ...] | None = None
+    command: HeardCommand | None = None
 
 
 _heard = msgspec.json.Decoder(Heard)

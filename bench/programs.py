@@ -16,13 +16,19 @@ END_WITHIN = 60.0
 
 @contextmanager
 def serving(
-    folder: Path, name: str, words: Sequence[str], *, cores: set[int] | None = None
+    folder: Path,
+    name: str,
+    words: Sequence[str],
+    *,
+    cores: set[int] | None = None,
+    program: Sequence[str] = (sys.executable, "-m"),
 ) -> Iterator[int]:
     """A program that serves, as its process's number; what it says is in `NAME.out` and `NAME.log`.
 
     Args:
         words: Its module and its options.
         cores: Those that it, with every thread that it makes, may run on; None: ours.
+        program: What runs the words.
 
     Raises:
         RuntimeError: It does not say that it is ready.
@@ -30,7 +36,7 @@ def serving(
     out, log = folder / f"{name}.out", folder / f"{name}.log"
     with out.open("wb") as stdout, log.open("wb") as stderr, _on(cores):
         process = subprocess.Popen(
-            [sys.executable, "-m", *words],
+            [*program, *words],
             stdin=subprocess.DEVNULL,
             stdout=stdout,
             stderr=stderr,
@@ -40,7 +46,8 @@ def serving(
         until = time.monotonic() + READY_WITHIN
         while not out.read_text().startswith("ready"):
             if process.poll() is not None or time.monotonic() > until:
-                raise RuntimeError(f"{name} does not serve: see {log}")
+                said = log.read_text().strip().splitlines()
+                raise RuntimeError(f"{name} does not serve: {said[-1] if said else 'no word'}")
             time.sleep(0.02)
         yield process.pid
     finally:

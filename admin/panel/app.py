@@ -11,6 +11,7 @@ from textual.binding import Binding, BindingType
 from textual.css.query import NoMatches
 from textual.widgets import Footer, Input, RichLog, Static
 
+from admin import words
 from admin.app import Settings
 from admin.commands import EVERY_POINT, named
 from admin.panel import columns, summary
@@ -269,7 +270,7 @@ class Panel(App[None]):
 
 def _event(event: EventLogged) -> Text:
     at = time.strftime("%H:%M:%S", time.localtime(event.timestamp))
-    line = Text.assemble((f"{at} ", "dim"), (event.text, SEVERITY[event.severity]))
+    line = Text.assemble((f"{at} ", "dim"), (words.printable(event.text), SEVERITY[event.severity]))
     about = "  ".join(filter(None, (event.cp_id, event.driver_id)))
     return line.append(f"  {about}", style="dim") if about else line
 

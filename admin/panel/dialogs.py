@@ -108,12 +108,15 @@ class Details(ModalScreen[None]):
 
 def details(row: PointRow, sessions: tuple[OperatorSessionRow, ...] | None) -> RenderableType:
     """All that is known of a point."""
+    device = words.device(row)
+    # One that speaks OCPP does not say how much it can supply.
+    most = f"\n{device}" if device else f"  up to {row.max_charging_rate_kw} kW"
     head = Text.assemble(
         (row.cp_id, "bold"),
         f"  {row.location}\n",
         (words.status(row), words.COLOURS[row.status]),
-        f"  {words.price(row.price_per_kwh, row.currency)} per kWh"
-        f"  up to {row.max_charging_rate_kw} kW\nlast heard of {shown(row.last_seen)}\n",
+        f"  {words.price(row.price_per_kwh, row.currency)} per kWh{most}"
+        f"\nlast heard of {shown(row.last_seen)}\n",
     )
     parts: list[RenderableType] = [head]
     for connector in row.connectors:

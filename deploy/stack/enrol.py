@@ -17,27 +17,43 @@ from confluent_kafka.admin import (  # type: ignore[attr-defined]  # its stubs f
     ResourceType,
 )
 
-from central.credentials import hash_of, new_secret
+from central.credentials import CHARGE_POINT, hash_of, new_password, new_secret
 from central.store import credentials
 from common.messages import Role
 from common.program import read_kafka_config
-from common.protocol import CHARGING, DRIVER_EVENTS, DRIVER_REQUESTS, Topic
+from common.protocol import (
+    ACCESS,
+    CHARGING,
+    DOWN,
+    DRIVER_EVENTS,
+    DRIVER_REQUESTS,
+    FRAMES,
+    UP,
+    Topic,
+)
 
 ROOT = Path("/secrets")
 DATABASE = "postgresql://ev@postgres/ev?passfile=/secrets/enrol/pgpass"
 
-PEERS = (
+PEERS: tuple[tuple[str, str, str], ...] = (
     ("point-1", Role.MONITOR, "ALC-001"),
     ("point-2", Role.MONITOR, "ALC-002"),
     ("point-3", Role.MONITOR, "ALC-003"),
     ("driver", Role.DRIVER, "DEMO"),
     ("admin", Role.ADMIN, "operator"),
+    ("charge-point", CHARGE_POINT, "ALC-101"),
 )
 
 RIGHTS: tuple[tuple[str, AclOperation, Topic], ...] = (
     ("monitor", AclOperation.WRITE, CHARGING),
     ("driver", AclOperation.WRITE, DRIVER_REQUESTS),
     ("driver", AclOperation.READ, DRIVER_EVENTS),
+    ("gateway", AclOperation.WRITE, UP),
+    ("gateway", AclOperation.WRITE, FRAMES),
+    ("gateway", AclOperation.READ, DOWN),
+    ("gateway", AclOperation.READ, ACCESS),
+    # Before it begins, it looks whether central has made them as they must be.
+    *(("gateway", AclOperation.DESCRIBE_CONFIGS, topic) for topic in (UP, DOWN, ACCESS, FRAMES)),
 )
 """What each may do in Kafka; central, as its superuser, may do everything."""
 
@@ -52,7 +68,7 @@ def main() -> None:
         path = ROOT / owner / "credential"
         if path.exists():
             continue  # it is written as a whole, after the database has it
-        secret = new_secret()
+        secret = new_password() if role == CHARGE_POINT else new_secret()
         credentials.add(DATABASE, role, peer_id, hash_of(secret), int(time.time()))
         fresh = path.with_suffix(".new")
         fresh.unlink(missing_ok=True)
@@ -71,8 +87,11 @@ def grant() -> None:
     wanted = [
         right(user, operation, ResourceType.TOPIC, str(topic)) for user, operation, topic in RIGHTS
     ]
-    # It commits nothing there; librdkafka asks who would take it all the same.
-    wanted.append(right("driver", AclOperation.DESCRIBE, ResourceType.GROUP, NO_GROUP))
+    # They commit nothing there; librdkafka asks who would take it all the same.
+    wanted += [
+        right(user, AclOperation.DESCRIBE, ResourceType.GROUP, NO_GROUP)
+        for user in ("driver", "gateway")
+    ]
     for done in admin.create_acls(wanted, request_timeout=20).values():
         done.result()
     sys.stdout.write(f"{len(wanted)} rights in Kafka\n")

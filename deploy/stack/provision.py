@@ -8,12 +8,16 @@ stays, so that a second start changes nothing. Who gets what:
     postgres   its password
     engine-N   its certificate, and the key that its monitor must know
     point-N    the same for its monitor, with a way into Kafka
+    gateway-N  its certificate, for charge points and for Redis, and a way into Kafka
+    redis      its certificate
+    front      its certificate, which charge points see, and whom to trust behind it
     driver     a way into Kafka
     admin      whom to trust
     metrics    the token, and whom to trust
     enrol      its ways into PostgreSQL and Kafka, and where the CA's key lies
 
-The credentials of monitors, drivers and operators are made by `enrol.py`, in the database.
+The credentials of monitors, charge points, drivers and operators are made by `enrol.py`, in the
+database.
 """
 
 import secrets
@@ -32,7 +36,8 @@ from common.certs import HOSTS, authority, issue
 ROOT = Path("/secrets")
 POINTS = ("point-1", "point-2", "point-3")
 ENGINES = ("engine-1", "engine-2", "engine-3")
-KAFKA_USERS = ("central", "monitor", "driver")
+GATEWAYS = ("gateway-1", "gateway-2")
+KAFKA_USERS = ("central", "monitor", "driver", "gateway")
 
 CLIENT = """\
 security.protocol=SASL_SSL
@@ -67,10 +72,11 @@ def main() -> None:
         ("enrol", "central"),
         ("driver", "driver"),
         *((point, "monitor") for point in POINTS),
+        *((gateway, "gateway") for gateway in GATEWAYS),
     ):
         put(owner, "kafka.properties", CLIENT.format(user=user, password=passwords[user]))
     token = secrets.token_urlsafe(32)
-    for owner in ("central", "metrics", *POINTS, *ENGINES):
+    for owner in ("central", "metrics", *POINTS, *ENGINES, *GATEWAYS):
         put(owner, "metrics-token", token)
     for engine, point in zip(ENGINES, POINTS, strict=True):
         key = secrets.token_urlsafe(32)
@@ -86,7 +92,8 @@ def certificates() -> None:
     folder = ROOT / "enrol" / "ca"
     ca = authority(folder)
     trusted = (folder / "ca.pem").read_text()
-    for owner in ("central", "kafka", "driver", "admin", "metrics", "enrol", *POINTS, *ENGINES):
+    programs = ("central", "driver", "admin", *POINTS, *ENGINES, *GATEWAYS)
+    for owner in (*programs, "kafka", "redis", "front", "metrics", "enrol"):
         put(owner, "ca.pem", trusted)
     issue(ca, ROOT / "central", "central", HOSTS)
     issue(ca, ROOT / "kafka", "kafka", HOSTS)
@@ -97,6 +104,15 @@ def certificates() -> None:
     for number, (engine, point) in enumerate(zip(ENGINES, POINTS, strict=True), 1):
         issue(ca, ROOT / engine, "engine", (*HOSTS, f"engine-{number}"))
         issue(ca, ROOT / point, "monitor", (*HOSTS, f"monitor-{number}"))
+    issue(ca, ROOT / "redis", "redis", (*HOSTS, "redis"))
+    # Its server runs as a user of its own image.
+    (ROOT / "redis" / "redis.key").chmod(0o644)
+    for gateway in GATEWAYS:
+        issue(ca, ROOT / gateway, "gateway", (*HOSTS, gateway))
+    issue(ca, ROOT / "front", "gateway", (*HOSTS, "gateway"))
+    # HAProxy reads both from one file.
+    both = [(ROOT / "front" / f"gateway.{end}").read_text() for end in ("pem", "key")]
+    put("front", "front.pem", "".join(both))
 
 
 def jaas(passwords: dict[str, str]) -> str:

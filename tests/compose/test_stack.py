@@ -12,6 +12,7 @@ import ssl
 import subprocess
 import time
 import uuid
+from base64 import b64encode
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -19,8 +20,12 @@ from typing import Any
 import docker
 import pytest
 from docker.models.containers import Container
+from ocpp.v16 import call
+from websockets.asyncio.client import connect
+from websockets.exceptions import InvalidStatus
 
 from tests.kafka.ports import free_port
+from tests.ocpp.point import SUBPROTOCOL, charge_point, now
 
 ROOT = Path(__file__).parents[2]
 UP_WITHIN = 300.0
@@ -49,6 +54,7 @@ class Stack:
     def __init__(self) -> None:
         self.name = f"ev{uuid.uuid4().hex[:8]}"
         self.port = free_port()
+        self.gateway_port = free_port()
         self._client = docker.from_env()
         self._compose = (
             ["docker-compose"] if shutil.which("docker-compose") else ["docker", "compose"]
@@ -59,7 +65,11 @@ class Stack:
         done = subprocess.run(
             [*self._compose, "--project-name", self.name, *words],
             cwd=ROOT,
-            env={**os.environ, "EV_CENTRAL_PORT": str(self.port)},
+            env={
+                **os.environ,
+                "EV_CENTRAL_PORT": str(self.port),
+                "EV_GATEWAY_PORT": str(self.gateway_port),
+            },
             stdin=subprocess.DEVNULL,
             capture_output=True,
             text=True,
@@ -125,7 +135,7 @@ def test_what_is_published_wants_tls_and_a_credential(stack: Stack) -> None:
         for bindings in container.attrs["NetworkSettings"]["Ports"].values()
         for binding in bindings or []
     }
-    assert {port for _, port in published} == {str(stack.port)}
+    assert {port for _, port in published} == {str(stack.port), str(stack.gateway_port)}
     frame = b'\x02{"type":"points_request","message_id":"m"}\x03'
     lrc = 0
     for byte in frame[1:-1]:
@@ -151,6 +161,40 @@ def _received(connection: socket.socket) -> bytes:
         return b""
 
 
+async def test_an_ocpp_charge_point_charges_by_either_gateway(stack: Stack) -> None:
+    """By TLS and with its password, through the front; and again when its gateway was killed."""
+    password = stack.compose("run", "--rm", "-T", "charge-point").strip()
+    trusted = stack.compose("exec", "-T", "central", "cat", "/run/ev/ca.pem")
+    database = "postgresql://ev@postgres/ev?passfile=/run/ev/pgpass"
+    stack.compose(
+        *("exec", "-T", "central", "ev-central", "idtags", "add", "EVA", "--database", database)
+    )
+    url = f"wss://localhost:{stack.gateway_port}/ocpp/ALC-101"
+    secured = ssl.create_default_context(cadata=trusted)
+    with pytest.raises(InvalidStatus, match="401"):
+        await connect(url, ssl=secured, subprotocols=[SUBPROTOCOL])
+    basic = b64encode(f"ALC-101:{password}".encode()).decode()
+    headers = {"Authorization": f"Basic {basic}"}
+    for victim in ("gateway-1", "gateway-2"):
+        before = len(stack.tickets())
+        async with charge_point(url, ssl=secured, additional_headers=headers) as point:
+            await point.up()
+            started = await point.say(
+                call.StartTransaction(
+                    connector_id=1, id_tag="EVA", meter_start=before * 1000, timestamp=now()
+                )
+            )
+            await point.say(
+                call.StopTransaction(
+                    transaction_id=started.transaction_id,
+                    meter_stop=before * 1000 + 500,
+                    timestamp=now(),
+                )
+            )
+            assert len(stack.tickets()) == before + 1
+            stack.container(victim).kill(signal="SIGKILL")
+
+
 def test_central_killed_comes_back_and_charges_go_on(stack: Stack) -> None:
     """Nobody restarts it by hand; a charge that runs meanwhile gets its ticket."""
     before = len(stack.tickets())
@@ -163,7 +207,7 @@ def test_central_killed_comes_back_and_charges_go_on(stack: Stack) -> None:
         "the charge is ended",
     )
     eventually(lambda: len(stack.tickets()) > before, "its ticket is there")
-    assert {ticket["driver_id"] for ticket in stack.tickets()} == {"DEMO", "ANA"}
+    assert {ticket["driver_id"] for ticket in stack.tickets()} == {"DEMO", "EVA", "ANA"}
 
 
 def test_everything_stops_within_ten_seconds_and_keeps_its_data(stack: Stack) -> None:

@@ -28,6 +28,9 @@ SHAPES = {
     POINTS: {"cleanup.policy": "compact"},
 }
 
+GATEWAYS = ("ev.up", "ev.down", "ev.access", "ev.frames")
+"""For charge points that speak OCPP."""
+
 
 @pytest.fixture
 def fresh(fresh_kafka: Broker, tmp_path: Path) -> Iterator[Network]:
@@ -55,7 +58,7 @@ def test_central_creates_its_topics(fresh: Network) -> None:
     admin = client(fresh.central.bootstrap)
     topics = admin.list_topics(timeout=10).topics
     ours = {name for name in topics if name.startswith("ev.")}
-    assert set(SHAPES) <= ours <= {*SHAPES, "ev.dead"}
+    assert set(SHAPES) <= ours <= {*SHAPES, "ev.dead", *GATEWAYS}
     for name, shape in SHAPES.items():
         assert len(topics[name].partitions) == 12, name
         found = settings(admin, name)

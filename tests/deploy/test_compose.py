@@ -17,10 +17,11 @@ FILE = ROOT / "docker-compose.yml"
 STACK: dict[str, Any] = yaml.safe_load(FILE.read_text())
 SERVICES: dict[str, dict[str, Any]] = STACK["services"]
 OURS = sorted(name for name, service in SERVICES.items() if "build" in service)
-ONE_SHOTS = {"secrets", "migrate", "enrol", "driver", "admin"}
+ONE_SHOTS = {"secrets", "migrate", "enrol", "driver", "admin", "charge-point"}
 """Services that do something and end."""
 
 SCRIPTS = ROOT / "deploy" / "stack"
+HAPROXY = ROOT / "deploy" / "haproxy" / "haproxy.cfg"
 
 
 def test_the_file_is_valid_against_the_schema_of_compose() -> None:
@@ -37,7 +38,7 @@ def words_of(service: dict[str, Any], folder: Path) -> list[str]:
     found = []
     for word in words:
         for place in ("/run/ev/", "/opt/stack/", "/var/lib/ev/"):
-            if place in word and not word.startswith("--database"):
+            if place in word and not word.startswith(("--database", "--redis")):
                 head, _, name = word.partition(place)
                 path = folder / name
                 known = SCRIPTS / name
@@ -52,6 +53,8 @@ def test_every_command_is_taken_by_its_program(name: str, tmp_path: Path) -> Non
     """Its options and arguments are read as the program itself reads them."""
     (tmp_path / "kafka.properties").write_text("security.protocol=SASL_SSL\n")
     words = words_of(SERVICES[name], tmp_path)
+    if words[0] == "cat":
+        return
     if words[0] == "python":
         assert (SCRIPTS / Path(words[1]).name).exists()
         assert len(words) == 2
@@ -100,21 +103,45 @@ def test_what_goes_on_serving_says_whether_it_serves(name: str) -> None:
 
 @pytest.mark.parametrize("name", OURS)
 def test_our_containers_may_do_little(name: str) -> None:
-    """A read-only root, no capabilities, ten seconds to stop."""
+    """A read-only root, no capabilities, ten seconds to stop; fifteen for a gateway, to drain."""
     service = SERVICES[name]
     assert service["read_only"] is True
     assert service["cap_drop"] == ["ALL"]
-    assert service["stop_grace_period"] == "10s"
+    gateway = "--drain=5" in service.get("command", [])
+    assert service["stop_grace_period"] == ("15s" if gateway else "10s")
     assert "privileged" not in service
 
 
-def test_central_alone_is_reached_from_other_machines() -> None:
-    """By TLS and with a credential; what else is published is for this machine."""
+def test_what_is_reached_from_other_machines_asks_for_tls() -> None:
+    """Central and the front of the gateways; what else is published is for this machine."""
     for name, service in SERVICES.items():
         for port in service.get("ports", []):
-            assert name == "central" or port.startswith("127.0.0.1:"), f"{name}: {port}"
-    words = " ".join(SERVICES["central"]["command"])
-    assert "--tls-cert=" in words
+            public = name in ("central", "gateway")
+            assert public or port.startswith("127.0.0.1:"), f"{name}: {port}"
+    for name in ("central", "gateway-1", "gateway-2"):
+        assert "--tls-cert=" in " ".join(SERVICES[name]["command"])
+    (bind,) = re.findall(r"^ *bind (.*)$", HAPROXY.read_text(), re.MULTILINE)
+    assert "ssl crt /run/ev/" in bind
+
+
+def test_the_front_knows_every_gateway() -> None:
+    """By TLS, with a certificate that is checked, and only while it is ready."""
+    servers = re.findall(r"^ *server (\S+) (\S+)", HAPROXY.read_text(), re.MULTILINE)
+    gateways = sorted(n for n, s in SERVICES.items() if s.get("command", [""])[0] == "ev-gateway")
+    assert sorted(servers) == [(name, f"{name}:8887") for name in gateways]
+    (defaults,) = re.findall(r"^ *default-server (.*)$", HAPROXY.read_text(), re.MULTILINE)
+    assert "ssl verify required ca-file /run/ev/ca.pem" in defaults
+    assert "check" in defaults.split()
+
+
+def test_redis_is_reached_by_gateways_alone() -> None:
+    """In a network of their own, by TLS, and with a certificate."""
+    within = {n for n, s in SERVICES.items() if "gateways" in s.get("networks", [])}
+    assert within == {"redis", "gateway", "gateway-1", "gateway-2"}
+    assert SERVICES["redis"]["networks"] == ["gateways"]
+    words = SERVICES["redis"]["command"]
+    assert words[words.index("--port") + 1] == "0"
+    assert "--tls-auth-clients" not in words, "the default asks everybody for a certificate"
 
 
 def test_everybody_sees_its_own_secrets_alone() -> None:
@@ -133,6 +160,10 @@ def test_everybody_sees_its_own_secrets_alone() -> None:
         "driver-secrets": {"driver"},
         "admin-secrets": {"admin"},
         "metrics-secrets": {"prometheus", "grafana"},
+        "redis-secrets": {"redis"},
+        "front-secrets": {"gateway"},
+        "charge-point-secrets": {"charge-point"},
+        **{f"gateway-{n}-secrets": {f"gateway-{n}"} for n in (1, 2)},
         **{f"point-{n}-secrets": {f"monitor-{n}"} for n in (1, 2, 3)},
         **{f"engine-{n}-secrets": {f"engine-{n}"} for n in (1, 2, 3)},
     }

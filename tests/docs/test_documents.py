@@ -17,6 +17,7 @@ from common.certs import main as certs
 from common.probe import main as probe
 from driver.__main__ import main as ev_driver
 from engine.__main__ import main as ev_engine
+from gateway.__main__ import main as ev_gateway
 from monitor.__main__ import main as ev_monitor
 
 ROOT = Path(__file__).parents[2]
@@ -27,6 +28,7 @@ PROGRAMS: dict[str, click.Command] = {
     "ev-central": ev_central,
     "ev-driver": ev_driver,
     "ev-engine": ev_engine,
+    "ev-gateway": ev_gateway,
     "ev-monitor": ev_monitor,
 }
 MODULES = {"common.certs": certs, "common.probe": probe}

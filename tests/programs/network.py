@@ -133,6 +133,18 @@ class ChargePoint:
         self.monitor = monitor
 
 
+class Gateway:
+    """A gateway, and where charge points find it."""
+
+    def __init__(self, program: Program, address: str) -> None:
+        self.program = program
+        self.address = address
+
+    def url(self, cp_id: str) -> str:
+        """Where this charge point connects."""
+        return f"ws://{self.address}/ocpp/{cp_id}"
+
+
 class Network:
     """Programs that know each other's addresses. Use as a context manager.
 
@@ -200,6 +212,16 @@ class Network:
         monitor.start()
         eventually(lambda: cp_id in self.available(), f"{cp_id} is available")
         return ChargePoint(engine, monitor)
+
+    def gateway(self, node: str, *options: str, port: int | None = None) -> Gateway:
+        """A gateway that serves; several on one port share `--redis`."""
+        address = f"127.0.0.1:{port or free_port()}"
+        program = self._add(
+            f"ev-gateway@{node}",
+            *("--listen", address, "--node", node, "--drain", "1", *self._kafka, *options),
+        )
+        program.start()
+        return Gateway(program, address)
 
     def driver(self, driver_id: str, *words: str, log: str | None = None) -> list[str]:
         """The command line of a driver's app."""

@@ -31,7 +31,9 @@ async def test_every_state_of_the_table_is_on_the_screen(
         for figure in ("7.400", "1.234", "0.43", "D-1"):
             assert figure in charging
         top = central.screen()
-        assert "7 points" in top
+        assert f"{len(Status)} points" in top
+        in_one_line = " ".join(top.split())
+        assert all(f"1 {words.get(status, status)}" in in_one_line for status in Status)
         assert "Kafka ok" in top
         assert "database ok" in top
         assert "7.400 kW" in top
