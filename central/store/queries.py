@@ -125,9 +125,7 @@ _CHANGED_CREDENTIALS = (
 _CHANGED_TAGS = (
     select(id_tags).where(id_tags.c.change > bindparam("after")).order_by(id_tags.c.change)
 )
-_OF_TRANSACTION = select(sessions).where(
-    sessions.c.transaction_id == bindparam("transaction_id")
-)
+_OF_TRANSACTION = select(sessions).where(sessions.c.transaction_id == bindparam("transaction_id"))
 _OF_START = select(sessions).where(sessions.c.start_key == bindparam("start_key"))
 _UNDECIDED_COMMANDS = (
     select(commands)

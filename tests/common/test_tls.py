@@ -103,7 +103,7 @@ def test_made_again_certificates_are_new_and_the_ca_stays(tmp_path: Path) -> Non
 
 def test_without_names_there_is_one_for_each_program(tmp_path: Path) -> None:
     said = made(tmp_path / "new")
-    assert "certificates of central, engine, monitor, driver, admin, kafka" in said
+    assert "certificates of central, engine, monitor, driver, admin, gateway, kafka" in said
     assert (tmp_path / "new" / "monitor.pem").exists()
 
 
