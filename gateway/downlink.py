@@ -117,7 +117,13 @@ class Downlink:
             self.begun.set()
             async for batch in records:
                 for record in batch:
-                    self._take(record)
+                    self._try_to_take(record)
+
+    def _try_to_take(self, record: Record) -> None:
+        try:
+            self._take(record)
+        except Exception as error:  # a defect must not keep the others from their records
+            log.error("a record of ev.down failed", offset=record.offset, exc_info=error)
 
     def _take(self, record: Record) -> None:
         connection = Connection.of(record.header(HEADER))

@@ -245,6 +245,9 @@ class Uplink:
             result = link.version.encode(payload)
         except CallFailed as failed:
             self._fail(link, call, failed)
+        except Exception as error:
+            log.error("an answer failed", cp_id=link.cp_id, action=call.action, exc_info=error)
+            self._fail(link, call, CallFailed(CallErrorCode.INTERNAL_ERROR))
         else:
             link.answer(call, CallResult(call.id, result))
         self._done(waiting)

@@ -1,5 +1,6 @@
 """What a node does with charge points' calls: to Kafka in order, answered by their policy."""
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -22,6 +23,7 @@ from common.gateway_messages import (
 from common.messages import ErrorResponse, Message, Outcome, RegisterResponse
 from gateway import waiting
 from gateway.uplink import Limits
+from gateway.v16.translate import UPWARD
 from tests.gateway.played import Json, eventually, kindly, running, silently
 
 AT = "2026-11-21T10:30:00.000Z"
@@ -291,3 +293,22 @@ async def test_what_kafka_does_not_take_waits_unread_and_is_not_lost() -> None:
         assert (await third.receive())[1] == "c"
     reports = [m for m in played.kafka.messages() if isinstance(m, MeterReport)]
     assert len(reports) == 41
+
+
+async def test_a_defect_of_ours_is_an_error_and_not_the_end(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Of a call, or of central's answer to it: InternalError, and the next call is taken."""
+
+    def broken(*_: Any) -> Any:
+        raise RuntimeError("a defect")
+
+    async with running() as played, played.point() as point:
+        authorize = UPWARD["Authorize"]
+        for row in (replace(authorize, messages=broken), replace(authorize, answer=broken)):
+            monkeypatch.setitem(UPWARD, "Authorize", row)
+            code, text = await point.refused("Authorize", {"idTag": "TAG1"})
+            assert (code, text) == ("InternalError", "")
+        monkeypatch.setitem(UPWARD, "Authorize", authorize)
+        assert await point.call("Authorize", {"idTag": "TAG1"})
+        assert played.node.uplink.unanswered == 0
