@@ -50,13 +50,13 @@ def admin(network: Network) -> Admin:
 
 
 @pytest.fixture
-def own(kafka: Broker, tmp_path: Path) -> Iterator[Network]:
+def own(fresh_kafka: Broker, tmp_path: Path) -> Iterator[Network]:
     """A network around a central of the test's own: to restart, kill or look at alone.
 
     Not to be used in a module that uses `network`: two centrals at a time on one Kafka would
     both answer requests that come by Kafka.
     """
-    central = Central(tmp_path, kafka.bootstrap)
+    central = Central(tmp_path, fresh_kafka.bootstrap)
     central.start()
     network = Network(central)
     yield network

@@ -23,6 +23,7 @@ def network(kafka: Broker, tmp_path_factory: pytest.TempPathFactory) -> Iterator
         OcppNetwork(folder, kafka.bootstrap, redis.url) as network,
     ):
         yield network
+    wipe(kafka.bootstrap)  # a central of later tests would take these charge points up
 
 
 @pytest.fixture(scope="package")

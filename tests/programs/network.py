@@ -155,6 +155,7 @@ class Network:
     Attributes:
         central: The first one.
         centrals, addresses: All of them, and where they listen.
+        gateways: Those that were added.
     """
 
     def __init__(
@@ -165,6 +166,7 @@ class Network:
         self.addresses = [f"127.0.0.1:{free_port()}" for _ in range(centrals)]
         self._address = ",".join(self.addresses)
         self._programs: list[Program] = []
+        self.gateways: list[Gateway] = []
         self.centrals = [
             self._add(
                 f"ev-central@{number}" if number else "ev-central",
@@ -221,7 +223,8 @@ class Network:
             *("--listen", address, "--node", node, "--drain", "1", *self._kafka, *options),
         )
         program.start()
-        return Gateway(program, address)
+        self.gateways.append(Gateway(program, address))
+        return self.gateways[-1]
 
     def driver(self, driver_id: str, *words: str, log: str | None = None) -> list[str]:
         """The command line of a driver's app."""
