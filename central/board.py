@@ -229,5 +229,6 @@ def _essence(row: PointChanged) -> object:
         row.price_per_kwh,
         row.max_charging_rate_kw,
         row.epoch,
+        (row.ocpp_version, row.vendor, row.model, row.firmware_version),
         tuple((c.connector_id, c.status, c.session_id, c.driver_id) for c in row.connectors),
     )

@@ -83,6 +83,10 @@ def point_changed(
         fault_type=fault,
         last_seen=point.last_seen,
         epoch=epoch,
+        ocpp_version=point.ocpp_version,
+        vendor=point.vendor,
+        model=point.model,
+        firmware_version=point.firmware_version,
         connectors=tuple(connectors),
     )
 

@@ -59,6 +59,15 @@ def test_a_row_shows_the_most_important_of_its_connectors() -> None:
     assert (bare.cp_id, bare.epoch, bare.connectors) == ("CP-1", 3, whole.connectors)
 
 
+def test_the_row_of_an_ocpp_charge_point_says_what_it_is() -> None:
+    """As it said when it booted; a monitor's says nothing of the kind."""
+    said = {"ocpp_version": "1.6", "vendor": "V", "model": "M", "firmware_version": "1.0"}
+    free = [rows.connector_row(1, UP, None)]
+    for point, expected in ((replace(POINT, **said), said), (POINT, dict.fromkeys(said))):
+        row = rows.point_changed(point, free, fault=None, currency="EUR", epoch=1)
+        assert {name: getattr(row, name) for name in said} == expected
+
+
 def test_a_point_is_offered_while_one_of_its_connectors_is_available() -> None:
     """A station with a free connector is offered although it shows `Charging`."""
     busy = rows.connector_row(1, Facts(link_up=True, session=SessionState.CHARGING), AUTHORISED)
