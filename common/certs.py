@@ -50,8 +50,9 @@ def issue(ca: trustme.CA, folder: Path, name: str, hosts: tuple[str, ...]) -> Pa
     """A new certificate in NAME.pem, with its key in NAME.key; replaces an older one."""
     made = ca.issue_cert(name, *hosts, common_name=name)
     _owners_file(folder / f"{name}.key", made.private_key_pem)
-    path = folder / f"{name}.pem"
-    path.write_bytes(b"".join(blob.bytes() for blob in made.cert_chain_pems))
+    path, fresh = folder / f"{name}.pem", folder / f"{name}.pem.new"
+    fresh.write_bytes(b"".join(blob.bytes() for blob in made.cert_chain_pems))
+    fresh.replace(path)
     return path
 
 

@@ -10,6 +10,9 @@ Report = tuple["Delivery", KafkaError | None]
 Headers = dict[str, str | bytes | None] | list[tuple[str, str | bytes | None]]
 """What a record says beside its value; in a list a name may come twice."""
 
+BY_KEY = -1
+"""Librdkafka's number for the partition that the key chooses."""
+
 # Over when the topic is made, or the metadata catches up with it.
 _PASSING = frozenset(
     {
@@ -54,6 +57,7 @@ class Delivery:
         waiter: Done when the record is stored, or was given up.
         give_up_at: By the loop's clock; None: never.
         reports: Where its reports go.
+        partition: Where to; `BY_KEY`: where its key belongs.
     """
 
     topic: str
@@ -62,13 +66,8 @@ class Delivery:
     waiter: Waiter
     give_up_at: float | None
     reports: list[Report]
-    headers: Headers | None = None
-    partition: int | None = None
-
-    @property
-    def where(self) -> dict[str, int]:
-        """The partition, where it is not for the key to choose."""
-        return {} if self.partition is None else {"partition": self.partition}
+    headers: Headers | None
+    partition: int
 
     def __call__(self, error: KafkaError | None, _message: object) -> None:
         self.reports.append((self, error))

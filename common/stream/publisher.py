@@ -23,7 +23,15 @@ from confluent_kafka import KafkaError, KafkaException, Producer
 from common.errors import CannotStart, Reason, Refused
 from common.protocol import Topic
 from common.stream.client import Health, KafkaSettings, Noise, NotDelivered, made, sentence
-from common.stream.delivery import Delivery, Headers, Report, Waiter, is_breaking, is_passing
+from common.stream.delivery import (
+    BY_KEY,
+    Delivery,
+    Headers,
+    Report,
+    Waiter,
+    is_breaking,
+    is_passing,
+)
 
 log = structlog.get_logger()
 
@@ -72,7 +80,7 @@ class ProducerLike(Protocol):
         *,
         on_delivery: Callable[..., None],
         headers: Headers | None = None,
-        partition: int = ...,
+        partition: int,
     ) -> None: ...
     def poll(self, timeout: float) -> int: ...
     def purge(self) -> None: ...
@@ -209,8 +217,9 @@ class Publisher:
             self._schedule(POLL_BUSY)
         late = self._give_up_after
         give_up_at = None if late is None else self._loop.time() + late
+        where = BY_KEY if partition is None else partition
         delivery = Delivery(
-            topic.name, key, value, waiter, give_up_at, self._reports, headers, partition
+            topic.name, key, value, waiter, give_up_at, self._reports, headers, where
         )
         self._pending[delivery] = None
         try:
@@ -272,7 +281,7 @@ class Publisher:
                     delivery.key,
                     on_delivery=delivery,
                     headers=delivery.headers,
-                    **delivery.where,
+                    partition=delivery.partition,
                 )
             except KafkaException as error:
                 self._not_delivered(delivery, error.args[0])

@@ -170,6 +170,12 @@ def test_power_is_read_out_in_watts(samples: list[dict[str, Any]], watts: int | 
     assert found.charging_rate == (None if watts is None else Watts(watts))
 
 
+def test_what_a_charge_point_leaves_out_is_not_written_either() -> None:
+    found = meter({"value": "1"})
+
+    assert encode(found.samples[0]) == b'{"at_ms":%d,"value":"1"}' % AT_MS
+
+
 def test_the_latest_moment_counts() -> None:
     """Wherever it stands in the message."""
     values = [
