@@ -1,7 +1,8 @@
-"""Makes what the stack's services prove themselves with, once, each into a volume of its own.
+"""Makes what the stack's services prove themselves with, each into a volume of its own.
 
 A CA and certificates; passwords of PostgreSQL and Kafka; the token of /metrics. What is there
-stays, so that a second start changes nothing. Who gets what:
+stays: a second start changes nothing, and one with more services than the last makes what those
+need. Who gets what:
 
     central    its certificate, its way into PostgreSQL and Kafka
     kafka      its certificate, the passwords of those who may come in
@@ -20,10 +21,12 @@ The credentials of monitors, charge points, drivers and operators are made by `e
 database.
 """
 
+import re
 import secrets
 import sys
 from pathlib import Path
 
+import trustme
 from cryptography.hazmat.primitives.serialization import (
     Encoding,
     NoEncryption,
@@ -56,17 +59,13 @@ clients.KafkaServer {{
 
 
 def main() -> None:
-    """Make all of it, unless it is there."""
-    if (ROOT / "enrol" / "done").exists():
-        sys.stdout.write("the secrets are there\n")
-        return
+    """Make what is missing."""
     certificates()
-    postgres = secrets.token_urlsafe(32)
-    put("postgres", "password", postgres)
+    share(("postgres", "password"))
+    password = (ROOT / "postgres" / "password").read_text()
     for owner in ("central", "enrol"):
-        put(owner, "pgpass", f"postgres:5432:*:ev:{postgres}\n", mode=0o600)
-    passwords = {user: secrets.token_urlsafe(32) for user in KAFKA_USERS}
-    put("kafka", "jaas.conf", jaas(passwords))
+        put(owner, "pgpass", f"postgres:5432:*:ev:{password}\n", mode=0o600)
+    passwords = kafka_passwords()
     for owner, user in (
         ("central", "central"),
         ("enrol", "central"),
@@ -75,16 +74,12 @@ def main() -> None:
         *((gateway, "gateway") for gateway in GATEWAYS),
     ):
         put(owner, "kafka.properties", CLIENT.format(user=user, password=passwords[user]))
-    token = secrets.token_urlsafe(32)
-    for owner in ("central", "metrics", *POINTS, *ENGINES, *GATEWAYS):
-        put(owner, "metrics-token", token)
+    scraped = ("central", "metrics", *POINTS, *ENGINES, *GATEWAYS)
+    share(*((owner, "metrics-token") for owner in scraped))
     for engine, point in zip(ENGINES, POINTS, strict=True):
-        key = secrets.token_urlsafe(32)
-        put(engine, "key", key)
-        put(point, "engine-key", key)
-    put("metrics", "grafana-password", secrets.token_urlsafe(16))
-    put("enrol", "done", "")
-    sys.stdout.write("the secrets are made\n")
+        share((engine, "key"), (point, "engine-key"))
+    share(("metrics", "grafana-password"))
+    sys.stdout.write("the secrets are there\n")
 
 
 def certificates() -> None:
@@ -95,37 +90,67 @@ def certificates() -> None:
     programs = ("central", "driver", "admin", *POINTS, *ENGINES, *GATEWAYS)
     for owner in (*programs, "kafka", "redis", "front", "metrics", "enrol"):
         put(owner, "ca.pem", trusted)
-    issue(ca, ROOT / "central", "central", HOSTS)
-    issue(ca, ROOT / "kafka", "kafka", HOSTS)
+    certificate(ca, "central", "central")
+    certificate(ca, "kafka", "kafka")
     key = load_pem_private_key((ROOT / "kafka" / "kafka.key").read_bytes(), None)
     # Kafka reads keys in PKCS #8 alone, before their certificate.
     pem = key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()).decode()
     put("kafka", "keystore.pem", pem + (ROOT / "kafka" / "kafka.pem").read_text())
     for number, (engine, point) in enumerate(zip(ENGINES, POINTS, strict=True), 1):
-        issue(ca, ROOT / engine, "engine", (*HOSTS, f"engine-{number}"))
-        issue(ca, ROOT / point, "monitor", (*HOSTS, f"monitor-{number}"))
-    issue(ca, ROOT / "redis", "redis", (*HOSTS, "redis"))
+        certificate(ca, engine, "engine", f"engine-{number}")
+        certificate(ca, point, "monitor", f"monitor-{number}")
+    certificate(ca, "redis", "redis")
     # Its server runs as a user of its own image.
     (ROOT / "redis" / "redis.key").chmod(0o644)
     for gateway in GATEWAYS:
-        issue(ca, ROOT / gateway, "gateway", (*HOSTS, gateway))
-    issue(ca, ROOT / "front", "gateway", (*HOSTS, "gateway"))
+        certificate(ca, gateway, "gateway", gateway)
+    certificate(ca, "front", "gateway")
     # HAProxy reads both from one file.
     both = [(ROOT / "front" / f"gateway.{end}").read_text() for end in ("pem", "key")]
     put("front", "front.pem", "".join(both))
 
 
-def jaas(passwords: dict[str, str]) -> str:
-    """Who may come into Kafka, as its login module reads it."""
-    users = "\n  ".join(f'user_{user}="{password}"' for user, password in passwords.items())
-    return JAAS.format(users=users)
+def certificate(ca: trustme.CA, owner: str, name: str, *hosts: str) -> None:
+    """One that the CA signed, and its key, unless they are there."""
+    if not (ROOT / owner / f"{name}.pem").exists():  # it is written last
+        issue(ca, ROOT / owner, name, (*HOSTS, *hosts))
+        sys.stdout.write(f"{owner}: {name}.pem\n")
+
+
+def kafka_passwords() -> dict[str, str]:
+    """Those of all who may come into Kafka; who is new there gets one, the others keep theirs."""
+    path = ROOT / "kafka" / "jaas.conf"
+    known = dict(re.findall(r'user_(\w+)="(.*)"', path.read_text())) if path.exists() else {}
+    passwords = {user: secrets.token_urlsafe(32) for user in KAFKA_USERS} | known
+    if passwords != known:
+        users = "\n  ".join(f'user_{user}="{password}"' for user, password in passwords.items())
+        write(path, JAAS.format(users=users))
+    return passwords
+
+
+def share(*places: tuple[str, str]) -> None:
+    """Put one secret into these files of these owners: that of those that are there, or a new."""
+    there = [path for owner, name in places if (path := ROOT / owner / name).exists()]
+    secret = there[0].read_text() if there else secrets.token_urlsafe(32)
+    for owner, name in places:
+        put(owner, name, secret)
 
 
 def put(owner: str, name: str, text: str, mode: int = 0o644) -> None:
-    """Write a file that only the containers with this volume see, whoever runs in them."""
+    """Write a file that only the containers with this volume see, unless it is there."""
     path = ROOT / owner / name
-    path.touch(mode)
-    path.write_text(text)
+    if not path.exists():
+        write(path, text, mode)
+
+
+def write(path: Path, text: str, mode: int = 0o644) -> None:
+    """Write a file as a whole, for whoever runs in the containers that see it."""
+    fresh = path.with_name(f"{path.name}.new")
+    fresh.unlink(missing_ok=True)
+    fresh.touch(mode)
+    fresh.write_text(text)
+    fresh.replace(path)
+    sys.stdout.write(f"{path.parent.name}: {path.name}\n")
 
 
 if __name__ == "__main__":

@@ -1,8 +1,10 @@
 """docker-compose.yml, looked at without docker: nothing in it may go stale or be open."""
 
+import ast
 import re
 import subprocess
 import sys
+import tomllib
 from pathlib import Path
 from typing import Any
 
@@ -169,6 +171,24 @@ def test_everybody_sees_its_own_secrets_alone() -> None:
     }
     assert {secret: names - makers for secret, names in readers.items()} == allowed
     assert "enrol" not in readers["central-secrets"] | readers["kafka-secrets"]
+
+
+def test_kafka_starts_anew_where_somebody_new_may_come_in() -> None:
+    """It reads their passwords only then; Compose starts it anew where its service has changed."""
+    users = re.search(r"^KAFKA_USERS = (.*)$", (SCRIPTS / "provision.py").read_text(), re.MULTILINE)
+    assert users is not None
+    named = SERVICES["kafka"]["labels"]["evcharging.users"]
+    assert tuple(named.split()) == ast.literal_eval(users[1])
+
+
+def test_the_image_has_every_package_and_a_folder_for_every_secret() -> None:
+    """Docker sees only what .dockerignore lets through."""
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())
+    packages = project["tool"]["setuptools"]["packages"]["find"]["include"]
+    seen = (ROOT / ".dockerignore").read_text().splitlines()
+    assert {f"!{package.rstrip('*')}" for package in packages} <= set(seen)
+    image = set(re.findall(r"/secrets/\S+", (ROOT / "Dockerfile").read_text()))
+    assert {volume.split(":")[1] for volume in SERVICES["secrets"]["volumes"]} == image
 
 
 def test_the_image_runs_as_nobody_that_the_machine_knows() -> None:
