@@ -151,10 +151,8 @@ class Workers:
     def _look(self) -> int:
         """Wait a moment for what happens to the children; the exit code of one that ended."""
         pipes = {child.saying: child for child in self._children if child.saying is not None}
-        for pipe in select(list(pipes), [], [], LOOK_EVERY)[0] if pipes else ():
+        for pipe in select(list(pipes), [], [], LOOK_EVERY)[0]:
             self._heard(pipes[pipe], os.read(pipe, 1))
-        if not pipes:
-            time.sleep(LOOK_EVERY)
         code = 0
         for child in self._children:
             if child.pid is not None:
